@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The judge of the verify playbook as filters; see verdict.yml and probe_targets.yml for their documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.evidence import (
+    Evidence,
+    PortKey,
+    parse_machine,
+    parse_probe,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.table import lines, port_text
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.verdict import Row, Service, judge
+
+CAPTURE = "dsr_verify_capture"
+PROBE = "dsr_verify_probe"
+
+
+def verdict(
+    services: Sequence[Mapping[str, Any]],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    nodes: Sequence[str],
+    routers: Sequence[str],
+    clients: Sequence[str],
+) -> dict[str, Any]:
+    """{"ok", "rows", "lines"}; AnsibleFilterError if the evidence cannot be read."""
+    try:
+        evidence = Evidence(
+            nodes={str(name): parse_machine(name, hostvars[name].get(CAPTURE)) for name in nodes},
+            routers={str(name): parse_machine(name, hostvars[name].get(CAPTURE)) for name in routers},
+            addresses={
+                str(name): frozenset(str(address) for address in hostvars[name].get("dsr_addresses") or ())
+                for name in nodes
+            },
+            probes={str(name): parse_probe(name, hostvars[name].get(PROBE)) for name in clients},
+        )
+    except DsrError as error:
+        raise AnsibleFilterError(str(error)) from error
+    rows = judge(_ports(services), evidence)
+    return {"ok": all(row.ok for row in rows), "rows": [_plain(row) for row in rows], "lines": lines(rows)}
+
+
+def probe_targets(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """[{"vip", "protocol", "port"}] of the services that have backends, as the module probe takes them."""
+    return [
+        {"vip": service.key.vip, "protocol": service.key.protocol, "port": service.key.port}
+        for service in _ports(services)
+        if service.backends
+    ]
+
+
+def _ports(services: Sequence[Mapping[str, Any]]) -> list[Service]:
+    """Each port of each service, from the services of a plan."""
+    announced = {str(service["vip"]) for service in services if service["backends"]}
+    return [
+        Service(
+            name=str(service["name"]),
+            key=PortKey(str(service["vip"]), str(port["protocol"]), int(port["port"])),
+            backends={str(backend["address"]): str(backend["node"]) for backend in service["backends"]},
+            announced=str(service["vip"]) in announced,
+        )
+        for service in services
+        for port in service["ports"]
+    ]
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "service": row.service.name,
+        "target": port_text(row.service.key),
+        "ok": row.ok,
+        "clients": row.clients,
+        "next_hops": row.next_hops,
+        "director_packets": row.director_packets,
+        "foreign_replies": row.foreign_replies,
+        "pods": row.pods,
+        "nodes": row.nodes,
+        "sent": row.sent,
+        "answered": row.answered,
+        "broken": [
+            {"link": broken.link.name.lower(), "reason": broken.reason, "cure": broken.link.value}
+            for broken in row.broken
+        ],
+        "notes": row.notes,
+    }
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"verdict": verdict, "probe_targets": probe_targets}

@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reconcile the owned range of the IPVS table: read once, write the difference in one batch, read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs import kernel
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import Wish, as_options
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.diff import Op, changes, moves, outcome
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import (
+    COMMAND,
+    SAVE_COMMAND,
+    Listing,
+    foreign_lines,
+    parse_listing,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Key, MarkRange, Service, render
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a difference."""
+
+    loaded: bool
+    sysctls: Mapping[str, str]
+    services: Mapping[Key, Service]
+
+    def settings_text(self) -> str:
+        """Shell commands that give these settings."""
+        lines = ["modprobe ip_vs"] if self.loaded else []
+        lines += [f"sysctl -w '{name}={value}'" for name, value in sorted(self.sysctls.items())]
+        return "".join(line + "\n" for line in lines)
+
+    def table_text(self) -> str:
+        """Input of `ipvsadm -R` that gives these services."""
+        return render(self.services.values())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, or in check mode would do. lines: how many `ipvsadm -R` was given."""
+
+    changed: bool
+    before: Side
+    after: Side
+    lines: int
+
+
+def read_table(runner: Runner, owned: MarkRange) -> Listing | None:
+    """The owned services of this network namespace; None when the kernel module ip_vs is not loaded.
+
+    ipvsadm is not asked then, since it would load the module.
+    """
+    runner.require("ipvsadm")
+    if runner.run(["test", "-e", "/proc/net/ip_vs"], None, writes=False).rc != 0:
+        return None
+    return parse_listing(runner.read(COMMAND), owned)
+
+
+def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
+    """Bring the machine to the wish; in check mode only say what that would change.
+
+    Raises DsrError before the first write when the kernel lacks something, and after the writes when the table
+    that is read back is not the one that was to be.
+    """
+    before = _side(runner, wish)
+    load = not before.loaded and bool(wish.services or wish.sysctls)
+    _check_kernel(runner, before, wish, load)
+    ops = changes(before.services, wish.services, purge=wish.purge)
+    after = Side(before.loaded or load, wish.sysctls, outcome(before.services, ops))
+    drift = {name: value for name, value in wish.sysctls.items() if before.sysctls.get(name) != value}
+    changed = load or bool(drift or ops)
+    if changed and not check_mode:
+        if load:
+            kernel.load_ip_vs(runner)
+            kernel.read_sysctls(runner, sorted(wish.sysctls))
+        kernel.write_sysctls(runner, drift)
+        said = _restore(runner, ops, wish.sysctls)
+        now = _side(runner, wish)
+        _compare(now.services, after.services, ops, said)
+        _compare_settings(now.sysctls, wish.sysctls)
+    return Outcome(changed, before, after, len(ops))
+
+
+def info(runner: Runner, owned: MarkRange, *, foreign: bool) -> dict[str, Any]:
+    """What the info module returns."""
+    found = read_table(runner, owned)
+    table = found or Listing({}, ())
+    result: dict[str, Any] = {
+        "loaded": found is not None,
+        "services": [as_options(service) for _key, service in sorted(table.services.items())],
+        "connections": [asdict(each) for each in table.connections],
+    }
+    if foreign:
+        result["foreign"] = foreign_lines(runner.read(SAVE_COMMAND), owned) if found else []
+    return result
+
+
+def as_result(outcome_: Outcome, *, diff: bool) -> dict[str, Any]:
+    """What the module returns."""
+    result: dict[str, Any] = {"changed": outcome_.changed, "lines": outcome_.lines}
+    if diff:
+        before, after = outcome_.before, outcome_.after
+        result["diff"] = [
+            _diff("settings", before.settings_text(), after.settings_text()),
+            _diff("ipvsadm -R", before.table_text(), after.table_text()),
+        ]
+    return result
+
+
+def _diff(header: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": header, "after_header": header, "before": before, "after": after}
+
+
+def _side(runner: Runner, wish: Wish) -> Side:
+    table = read_table(runner, wish.owned)
+    if table is None:
+        return Side(False, {}, {})
+    return Side(True, kernel.read_sysctls(runner, sorted(wish.sysctls)), table.services)
+
+
+def _check_kernel(runner: Runner, before: Side, wish: Wish, load: bool) -> None:
+    used = {service.scheduler for service in before.services.values()}
+    schedulers = {service.scheduler for service in wish.services.values()} - used
+    kernel.check_modules(runner, [*(f"ip_vs_{each}" for each in schedulers), *(["ip_vs"] if load else [])])
+
+
+def _restore(runner: Runner, ops: Sequence[Op], sysctls: Mapping[str, str]) -> str:
+    """Run the lines; what ipvsadm said on the way.
+
+    Its exit status tells nothing: it goes on after a line the kernel refuses and ends with the status of the last.
+    """
+    if not ops:
+        return ""
+    with _flows_kept(runner, ops, sysctls):
+        result = runner.run(["ipvsadm", "-R"], "".join(op.line + "\n" for op in ops), writes=True)
+    return " ".join(result.err.split())
+
+
+@contextmanager
+def _flows_kept(runner: Runner, ops: Sequence[Op], sysctls: Mapping[str, str]) -> Iterator[None]:
+    """While destinations move, let their connections miss packets rather than end.
+
+    A destination that is deleted and added again gets its connections back, unless one of their packets came in
+    between and expire_nodest_conn ended the connection. Only done where the wish holds the setting, so that a run
+    that is killed here is mended by the next one.
+    """
+    value = sysctls.get(kernel.EXPIRE_NODEST, "0")
+    if value == "0" or not moves(ops):
+        yield
+        return
+    kernel.write_sysctls(runner, {kernel.EXPIRE_NODEST: "0"})
+    try:
+        yield
+    finally:
+        kernel.write_sysctls(runner, {kernel.EXPIRE_NODEST: value})
+
+
+def _compare(now: Mapping[Key, Service], after: Mapping[Key, Service], ops: Sequence[Op], said: str) -> None:
+    if now == after:
+        return
+    key = next(key for key in sorted({*now, *after}) if now.get(key) != after.get(key))
+    mine = [op for op in ops if op.service.key == key]
+    failed = next((op for number, op in enumerate(mine) if not _taken(op, now.get(key), mine[number + 1 :])), None)
+    line = f"the line '{failed.line}'" if failed else f"the wanted state of mark {key[0]} ({key[1]})"
+    raise DsrError(
+        "ipvsadm -R",
+        f"the kernel did not take {line}" + (f" ({said[:300]})" if said else ""),
+        "Lines that it took stand; mend what it names and run again",
+    )
+
+
+def _taken(op: Op, now: Service | None, later: Sequence[Op]) -> bool:
+    """Whether the table read back shows the effect of a line, or later lines of the batch may hide it."""
+    if op.verb == "D":
+        return now is None
+    if now is None:
+        return False
+    if op.destination is None:
+        return now.header == op.service
+    if any(each.destination and each.destination.key == op.destination.key for each in later):
+        return True
+    here = next((each for each in now.destinations if each.key == op.destination.key), None)
+    return here == (None if op.verb == "d" else op.destination)
+
+
+def _compare_settings(now: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    for name, value in wanted.items():
+        if now.get(name) != value:
+            raise DsrError(
+                f"sysctl {name}",
+                f"is {now.get(name)} after it was set to {value}",
+                "Choose a value that this kernel takes",
+            )

@@ -1,0 +1,239 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the pods of this machine to the state in which they can take packets for their VIPs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods import diff, modules
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.locate import Namespace, Paths, held_open, scan
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import FAMILIES, Pod, State
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.state import lines, parse_state, read_state
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
+
+CURE_MISSING = (
+    "Check that the pod runs on this node (kubectl get pods -A -o wide); then run again, or take it out of the backends"
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, or in check mode would do.
+
+    before, after: state as commands. missing: pod addresses found in no namespace. problems: what went wrong with
+    single pods while the others were served.
+    """
+
+    changed: bool
+    before: str
+    after: str
+    missing: tuple[str, ...]
+    problems: tuple[DsrError, ...]
+
+    def error(self, *, missing_is_error: bool) -> DsrError | None:
+        """Everything that went wrong, as one error."""
+        lost = [_missing(address) for address in self.missing] if missing_is_error else []
+        return _combined([*lost, *self.problems])
+
+
+@dataclass
+class _Site:
+    """One namespace of this run. after: what it is at the end, or in check mode would be."""
+
+    namespace: Namespace
+    pods: dict[int, Pod]
+    """By IP version; empty where there is only something to clean."""
+    entry: str = ""
+    before: State = field(default_factory=State)
+    target: State = field(default_factory=State)
+    after: State = field(default_factory=State)
+    steps: tuple[diff.Step, ...] = ()
+
+    def lost(self, state: State) -> list[str]:
+        """Addresses of its pods that are not there."""
+        return [pod.address for pod in self.pods.values() if pod.address not in state.addresses]
+
+    def lines(self, state: State) -> list[str]:
+        """The state as commands that reach into the namespace from outside."""
+        whose = ", ".join(pod.address for pod in self.pods.values())
+        remark = f"  # pod {whose}" if whose else ""
+        return [f"nsenter --net={self.namespace.paths[0]} {line}{remark}" for line in lines(state)]
+
+
+@dataclass
+class _Run:
+    """A run in progress: the sites it serves and what it could not serve."""
+
+    runner: Runner
+    paths: Paths
+    purge: bool
+    sites: list[_Site] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    problems: list[DsrError] = field(default_factory=list)
+
+
+def reconcile(runner: Runner, paths: Paths, pods: Sequence[Pod], *, purge: bool, check: bool) -> Outcome:
+    """Configure every pod that can be found; DsrError, before any change, if the request itself is impossible."""
+    runner.require("ip", "nsenter", "sysctl")
+    run = _Run(runner, paths, purge)
+    candidates = _locate(run, pods)
+    _refuse_host_network(runner, run.missing)
+    with ExitStack() as stack:
+        for site in candidates:
+            site.entry = stack.enter_context(held_open(site.namespace)) or ""
+            _read(run, site)
+        needed = _needed_modules(run)
+        if not check:
+            modules.load(runner, needed)
+            for site in run.sites:
+                _apply(run, site)
+    return Outcome(
+        changed=bool(needed) or any(site.steps for site in run.sites),
+        before=_text(line for site in run.sites for line in site.lines(site.before)),
+        after=_text([*modules.lines(needed), *(line for site in run.sites for line in site.lines(site.after))]),
+        missing=tuple(run.missing),
+        problems=tuple(run.problems),
+    )
+
+
+def _locate(run: _Run, pods: Sequence[Pod]) -> list[_Site]:
+    """Sites of all pods, then those to clean. Notes pods that are in no namespace or in more than one."""
+    namespaces = scan(run.runner, run.paths)
+    by_address: dict[str, list[Namespace]] = {}
+    for namespace in namespaces:
+        for address in namespace.contents.addresses:
+            by_address.setdefault(address, []).append(namespace)
+    sites: dict[int, _Site] = {}
+    unclear: set[int] = set()
+    for pod in pods:
+        found = by_address.get(pod.address, [])
+        if not found:
+            run.missing.append(pod.address)
+        elif len(found) > 1:
+            run.problems.append(_ambiguous(pod, found))
+            unclear.update(namespace.inode for namespace in found)
+        else:
+            _settle(run, sites.setdefault(found[0].inode, _Site(found[0], {})), pod)
+    if run.purge:
+        for namespace in namespaces:
+            if namespace.has_devices and namespace.inode not in unclear:
+                sites.setdefault(namespace.inode, _Site(namespace, {}))
+    return list(sites.values())
+
+
+def _settle(run: _Run, site: _Site, pod: Pod) -> None:
+    other = site.pods.setdefault(pod.version, pod)
+    if other is not pod:
+        run.problems.append(
+            DsrError(
+                f"pod {pod.address}",
+                f"is in the same network namespace as pod {other.address}",
+                "Name each pod by one address per family",
+            )
+        )
+
+
+def _ambiguous(pod: Pod, namespaces: Iterable[Namespace]) -> DsrError:
+    where = ", ".join(namespace.paths[0] for namespace in namespaces)
+    return DsrError(
+        f"pod {pod.address}",
+        f"its address is in more than one network namespace ({where})",
+        "Take it off the one that is not the pod's and run again",
+    )
+
+
+def _refuse_host_network(runner: Runner, missing: Iterable[str]) -> None:
+    if not missing:
+        return
+    own = parse_state(runner.read(["ip", "-json", "-details", "addr", "show"]), "").addresses
+    for address in missing:
+        if address in own:
+            raise DsrError(
+                f"pod {address}",
+                "its address is the node's own, so it runs with hostNetwork and no tunnel can end in it",
+                "Run the backend without hostNetwork or take it out of the backends",
+            )
+
+
+def _read(run: _Run, site: _Site) -> None:
+    """Read the site and decide what it shall be; it joins the run only if it can be served."""
+    if not site.entry:
+        run.missing += site.lost(State())
+        return
+    try:
+        site.before = read_state(run.runner, site.entry)
+        lost = site.lost(site.before)
+        run.missing += lost
+        if lost:
+            return
+        site.target = diff.wanted(site.before, site.pods, purge=run.purge)
+    except DsrError as error:
+        run.problems.append(_at(site, error))
+        return
+    site.after = site.target
+    site.steps = diff.steps(site.before, site.target)
+    run.sites.append(site)
+
+
+def _needed_modules(run: _Run) -> tuple[str, ...]:
+    created = {family.module for site in run.sites for family in diff.created(site.before, site.target)}
+    return modules.missing(run.runner, run.paths, [family.module for family in FAMILIES if family.module in created])
+
+
+def _apply(run: _Run, site: _Site) -> None:
+    """Take the site to its target and see that the kernel took it. Trouble stays with this site."""
+    if not site.steps:
+        return
+    failure = None
+    site.after = site.before
+    try:
+        try:
+            for step in site.steps:
+                run.runner.write(["nsenter", f"--net={site.entry}", *step.argv], step.stdin)
+        finally:
+            site.after = read_state(run.runner, site.entry)
+    except DsrError as error:
+        failure = error
+    lost = site.lost(site.after)
+    run.missing += lost
+    if failure is None and not site.after.same(site.target):
+        failure = _not_taken(site)
+    if failure is not None and not lost:
+        run.problems.append(_at(site, failure))
+
+
+def _not_taken(site: _Site) -> DsrError:
+    got, asked = lines(site.after), lines(site.target)
+    differing = [line for line in asked if line not in got] + [f"not: {line}" for line in got if line not in asked]
+    return DsrError(
+        "kernel",
+        f"did not take what was written: {'; '.join(differing)}",
+        "See whether another program manages this pod's devices (ip monitor) and run again",
+    )
+
+
+def _at(site: _Site, error: DsrError) -> DsrError:
+    whose = ", ".join(f"pod {pod.address}" for pod in site.pods.values())
+    whose = whose or f"namespace {site.namespace.paths[0]}"
+    return error if error.item.startswith("pod ") else DsrError(f"{whose}: {error.item}", error.reason, error.cure)
+
+
+def _missing(address: str) -> DsrError:
+    return DsrError(f"pod {address}", "its address is in no network namespace of this machine", CURE_MISSING)
+
+
+def _combined(errors: Sequence[DsrError]) -> DsrError | None:
+    if len(errors) < 2:
+        return errors[0] if errors else None
+    cures = dict.fromkeys(error.cure for error in errors)
+    said = "; ".join(f"{error.item}: {error.reason}" for error in errors)
+    return DsrError(f"{len(errors)} pods or namespaces", said, ". ".join(cures))
+
+
+def _text(text_lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in text_lines)

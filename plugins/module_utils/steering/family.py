@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two address families, and how each tool names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Family:
+    """version: 4 or 6. inet: ipset's word. bits: of an address. error_types: ICMP types that report an error about a
+    packet sent earlier, from whose quoted header IPVS can tell the connection."""
+
+    version: int
+    inet: str
+    bits: int
+    icmp_match: str
+    error_types: tuple[int, ...]
+
+    @property
+    def flag(self) -> str:
+        """ip's option for this family alone."""
+        return f"-{self.version}"
+
+    @property
+    def save(self) -> str:
+        return "iptables-save" if self.version == 4 else "ip6tables-save"
+
+    @property
+    def restore(self) -> str:
+        return "iptables-restore" if self.version == 4 else "ip6tables-restore"
+
+    @property
+    def vip_set(self) -> str:
+        """ipset of all VIPs; a VIP's skbmark is for packets that show no port."""
+        return f"dsr-vip{self.version}"
+
+    @property
+    def map_set(self) -> str:
+        """ipset of all VIP,protocol:port with their service's mark."""
+        return f"dsr-map{self.version}"
+
+    @property
+    def set_names(self) -> tuple[str, ...]:
+        return (self.map_set, self.vip_set)
+
+
+IPV4: Final = Family(4, "inet", 32, "-p icmp -m icmp --icmp-type", (3, 11))
+IPV6: Final = Family(6, "inet6", 128, "-p ipv6-icmp -m icmp6 --icmpv6-type", (1, 2, 3))
+FAMILIES: Final = (IPV4, IPV6)

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a machine holds of steering, read through its tools; and the batches that change it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Address
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering import ipset, iptables, route
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.family import FAMILIES, Family
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.settings import Settings
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.state import FamilyState, State
+
+COMMANDS: Final = ("ip", "ipset", *(command for family in FAMILIES for command in (family.save, family.restore)))
+
+_NO_SUCH_TABLE: Final = "FIB table does not exist"
+_NO_SUCH_FAMILY: Final = "not supported"
+_STILL_USED: Final = re.compile(r"Error in line (\d+): Set cannot be destroyed: it is in use")
+_TRIES: Final = 50
+_PAUSE: Final = 0.1
+"""Seconds between tries."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """state: what is ours, for every family this kernel has. foreign_routes: destinations of others' routes in our
+    tables. addresses: device by address."""
+
+    state: State
+    addresses: Mapping[Address, str]
+    foreign_routes: Mapping[tuple[Family, int], Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Write:
+    """One command that changes the machine."""
+
+    argv: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def read(runner: Runner, settings: Settings) -> Machine:
+    """What there is now. A tool that is not installed has left nothing behind; DsrError if one fails."""
+    addresses = route.parse_addresses(runner.read(["ip", "-json", "address"]))
+    sets = ipset.parse(runner.read(["ipset", "save"])) if runner.has("ipset") else {}
+    state: dict[Family, FamilyState] = {}
+    foreign: dict[tuple[Family, int], Sequence[str]] = {}
+    for family in FAMILIES:
+        listed = _read_or_nothing(runner, ["ip", family.flag, "-N", "-json", "rule"], _NO_SUCH_FAMILY)
+        if not listed.strip():
+            continue
+        rules = route.parse_rules(listed)
+        routes: set[route.Route] = set()
+        for table in sorted({settings.table, settings.refuse_table, *(rule.table for rule in rules)}):
+            ours, foreign[family, table] = _read_routes(runner, family, table)
+            routes.update(ours)
+        owned = {name: one for name, one in sets.items() if name.startswith(family.set_names)}
+        state[family] = FamilyState(frozenset(routes), rules, owned, _read_tables(runner, family))
+    return Machine(state, addresses, foreign)
+
+
+def writes(current: State, wanted: State) -> list[Write]:
+    """The commands that turn current into wanted, none if they are equal.
+
+    Whatever a packet could be sent to comes before what sends it there, and goes after it; what is in both states is
+    there at every moment in between.
+    """
+    pairs = [(family, current[family], wanted[family]) for family in FAMILIES if family in current]
+    grown = [line for _family, have, want in pairs for line in ipset.growth(have.sets, want.sets)]
+    shrunk = [line for _family, have, want in pairs for line in ipset.shrinkage(have.sets, want.sets)]
+    batches: list[tuple[tuple[str, ...], list[str]]] = [
+        *(
+            (("ip", family.flag, "-batch", "-"), route.additions(want.routes - have.routes, want.rules - have.rules))
+            for family, have, want in pairs
+        ),
+        (("ipset", "restore", "-exist"), grown),
+        *(
+            ((family.restore, "--noflush", "--wait=10"), iptables.changes(have.tables, want.tables))
+            for family, have, want in pairs
+        ),
+        (("ipset", "restore", "-exist"), shrunk),
+        *(
+            (("ip", family.flag, "-batch", "-"), route.removals(have.routes - want.routes, have.rules - want.rules))
+            for family, have, want in pairs
+        ),
+    ]
+    return [Write(argv, tuple(lines)) for argv, lines in batches if lines]
+
+
+def perform(runner: Runner, write: Write) -> None:
+    """Run it; DsrError if it fails.
+
+    iptables-nft hands a deleted rule to the kernel to be taken apart later: for some milliseconds the rule's ipset
+    still counts as used. So a set that cannot go yet is tried again, from the line that failed.
+    """
+    lines = write.lines
+    for _ in range(_TRIES):
+        try:
+            runner.write(write.argv, "\n".join(lines) + "\n")
+            return
+        except DsrError as error:
+            busy = _STILL_USED.search(error.reason)
+            if busy is None:
+                raise
+            lines = lines[max(int(busy[1]), 1) - 1 :]
+            time.sleep(_PAUSE)
+    runner.write(write.argv, "\n".join(lines) + "\n")
+
+
+def _read_routes(runner: Runner, family: Family, table: int) -> tuple[frozenset[route.Route], list[str]]:
+    argv = ["ip", family.flag, "-json", "route", "show", "table", str(table)]
+    return route.parse_routes(_read_or_nothing(runner, argv, _NO_SUCH_TABLE), table)
+
+
+def _read_tables(runner: Runner, family: Family) -> Mapping[str, iptables.Table]:
+    if not runner.has(family.save):
+        return dict(iptables.NO_TABLES)
+    return iptables.parse("".join(runner.read([family.save, "-t", table]) for table in iptables.CHAINS))
+
+
+def _read_or_nothing(runner: Runner, argv: Sequence[str], absent: str) -> str:
+    """Output of a command, "" if it fails with the message that what it was to show is not there."""
+    result = runner.run(argv, None, writes=False)
+    if result.rc == 0:
+        return result.out
+    return "" if absent in result.err else runner.read(argv)

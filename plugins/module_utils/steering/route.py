@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Policy routing: `ip -json` text to Rule, Route and addresses, and their lines for `ip -batch`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Address, parse_address
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+
+LOCAL: Final = "local default dev lo"
+UNREACHABLE: Final = "unreachable default"
+
+PROTOCOL: Final = 78
+"""The routing protocol number all our rules and routes carry: what carries it is ours, whatever else it says."""
+
+_RULE_KEYS: Final = frozenset({"priority", "src", "fwmark", "fwmask", "table", "protocol"})
+_TARGETS: Final = {("local", "lo"): LOCAL, ("unreachable", "lo"): UNREACHABLE, ("unreachable", None): UNREACHABLE}
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """Packets with mark & mask == mark look up table."""
+
+    priority: int
+    mark: int
+    mask: int
+    table: int
+
+    def __str__(self) -> str:
+        match = f"fwmark {self.mark:#x}/{self.mask:#x}"
+        return f"priority {self.priority} {match} lookup {self.table} protocol {PROTOCOL}"
+
+
+@dataclass(frozen=True, order=True)
+class Route:
+    """A default route; target is LOCAL or UNREACHABLE."""
+
+    target: str
+    table: int
+
+    def __str__(self) -> str:
+        return f"{self.target} table {self.table} protocol {PROTOCOL}"
+
+
+def parse_rules(text: str) -> frozenset[Rule]:
+    """Our rules from `ip -N -json rule`."""
+    found = [_rule(item) for item in _items("ip -json rule", text) if _is_ours(item)]
+    return frozenset(rule for rule in found if rule is not None)
+
+
+def parse_routes(text: str, table: int) -> tuple[frozenset[Route], list[str]]:
+    """(our routes, destinations of all others) of a table, from `ip -json route show table N`."""
+    ours, others = set(), []
+    for item in _items("ip -json route", text):
+        target = _TARGETS.get((str(item.get("type")), _device(item)))
+        if _is_ours(item) and target and item.get("dst") == "default":
+            ours.add(Route(target, table))
+        else:
+            others.append(str(item.get("dst")))
+    return frozenset(ours), others
+
+
+def parse_addresses(text: str) -> dict[Address, str]:
+    """Device by address held on it, from `ip -json address`."""
+    held = {}
+    for item in _items("ip -json address", text):
+        infos = item.get("addr_info")
+        for info in infos if isinstance(infos, list) else []:
+            local = info.get("local") if isinstance(info, dict) else None
+            if isinstance(local, str):
+                held[parse_address("ip -json address", local)] = str(item.get("ifname"))
+    return held
+
+
+def additions(routes: Iterable[Route], rules: Iterable[Rule]) -> list[str]:
+    """Batch lines; a rule comes only after the route it leads to."""
+    return [*(f"route add {route}" for route in sorted(routes)), *(f"rule add {rule}" for rule in sorted(rules))]
+
+
+def removals(routes: Iterable[Route], rules: Iterable[Rule]) -> list[str]:
+    """Batch lines; a route goes only after the rules that led to it."""
+    return [*(f"rule del {rule}" for rule in sorted(rules)), *(f"route del {route}" for route in sorted(routes))]
+
+
+def _is_ours(item: Mapping[str, Any]) -> bool:
+    return str(item.get("protocol")) == str(PROTOCOL)
+
+
+def _device(item: Mapping[str, Any]) -> str | None:
+    return str(item["dev"]) if "dev" in item else None
+
+
+def _rule(item: Mapping[str, Any]) -> Rule | None:
+    if item.get("src") != "all" or "fwmark" not in item or item.keys() - _RULE_KEYS:
+        return None
+    try:
+        return Rule(
+            int(item["priority"]),
+            int(str(item["fwmark"]), 0),
+            int(str(item.get("fwmask", "0xffffffff")), 0),
+            int(str(item["table"])),
+        )
+    except (KeyError, OverflowError, TypeError, ValueError):
+        return None
+
+
+def _items(command: str, text: str) -> list[Mapping[str, Any]]:
+    if not text.strip():
+        return []
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError):
+        items = None
+    if not isinstance(items, list):
+        raise DsrError(command, "printed something other than a JSON list", "Install iproute2 5.0 or later")
+    return [item for item in items if isinstance(item, dict)]

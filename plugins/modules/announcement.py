@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation and wiring; the work is done in module_utils/announce."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: announcement
+short_description: Announce exactly these VIPs from the speaker of this node
+version_added: "1.0.0"
+author: "baremetal.dsr contributors (@baremetal-dsr)"
+description:
+  - Makes the BIRD that the role P(baremetal.dsr.speaker#role) runs announce exactly these VIPs, each as a host route.
+  - The VIPs stand in a file that BIRD includes. It is replaced in one step and BIRD reads it without ending a session.
+  - Both the file and what BIRD really holds are compared, so a run killed between the two is mended by the next.
+options:
+  vips:
+    description:
+      - Addresses to announce, IPv4 and IPv6.
+    type: list
+    elements: str
+    required: true
+  state:
+    description:
+      - With V(present) this node announces O(vips) and nothing else.
+      - With V(withdraw_only) it stops announcing what is not in O(vips) and starts nothing.
+        Use it before kernel tables are changed, so that no packet comes for a VIP that goes.
+    type: str
+    choices: [present, withdraw_only]
+    default: present
+  path:
+    description:
+      - The file of VIPs. The configuration of BIRD must include it.
+      - It belongs in a folder that is empty after a reboot, as then the kernel tables are empty too.
+    type: path
+    default: /run/baremetal-dsr/vips.conf
+  socket:
+    description:
+      - Control socket of BIRD.
+    type: path
+    default: /run/baremetal-dsr/bird.ctl
+requirements:
+  - birdc (Debian package bird2)
+attributes:
+  check_mode:
+    support: full
+    description: Writes nothing, predicts what a run does. A BIRD that does not run yet is taken as one without VIPs.
+  diff_mode:
+    support: full
+    description: Shows the file of VIPs, before and after.
+"""
+
+EXAMPLES = r"""
+- name: Stop announcing what is no longer planned
+  baremetal.dsr.announcement:
+    vips: [203.0.113.1, "2001:db8:f::1"]
+    state: withdraw_only
+
+- name: Announce the VIPs of this node
+  baremetal.dsr.announcement:
+    vips: [203.0.113.1, "2001:db8:f::1"]
+"""
+
+RETURN = r"""
+vips:
+  description: The VIPs announced afterwards, IPv4 before IPv6, in numerical order.
+  returned: success
+  type: list
+  elements: str
+  sample: [203.0.113.1, "2001:db8:f::1"]
+added:
+  description: VIPs that were not announced before.
+  returned: success
+  type: list
+  elements: str
+  sample: ["2001:db8:f::1"]
+removed:
+  description: VIPs that are no longer announced.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.bird import Bird
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.files import VipFile
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.prefixes import prefixes
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.reconcile import reconcile
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
+
+ARGUMENTS = {
+    "vips": {"type": "list", "elements": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "withdraw_only"], "default": "present"},
+    "path": {"type": "path", "default": "/run/baremetal-dsr/vips.conf"},
+    "socket": {"type": "path", "default": "/run/baremetal-dsr/bird.ctl"},
+}
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given = module.params
+    runner = LocalRunner()
+    try:
+        done = reconcile(
+            VipFile(runner, given["path"]),
+            Bird(runner, given["socket"]),
+            prefixes(given["vips"]),
+            withdraw_only=given["state"] == "withdraw_only",
+            check_mode=module.check_mode,
+        )
+    except DsrError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**done.result())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs
+short_description: Reconcile the IPVS services of a director
+version_added: "1.0.0"
+description:
+  - Brings every IPVS service of an owned range of firewall marks to the wanted state, in one call and one batch.
+  - Services, schedulers, flags, destinations, weights and the I(order) of destinations are compared. The table of the
+    schedulers C(mh) and C(sh) depends on the order, so that directors agree only when it is the same on all of them.
+  - Destinations are reached by IPIP tunnel.
+  - IPVS services on addresses, and those on marks outside the range, are neither changed nor shown.
+  - Loads the kernel module C(ip_vs) where it is not loaded, and keeps the settings that IPVS needs behind ECMP.
+options:
+  services:
+    description:
+      - The services this director shall have, for instance the list C(ipvs) of the plan.
+      - The order of the list does not matter, that of the destinations does.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      mark:
+        description:
+          - The firewall mark. It lies in the owned range and has an even distance to O(mark_base).
+          - O(mark_base) itself and the odd marks are reserved.
+        type: int
+        required: true
+      family:
+        description: Address family of the VIP and the destinations.
+        type: str
+        choices: [ipv4, ipv6]
+        required: true
+      scheduler:
+        description: A scheduler that the kernel of the machine has.
+        type: str
+        default: mh
+      scheduler_flags:
+        description:
+          - Flags of the scheduler. C(mh) has V(mh-fallback) and V(mh-port), C(sh) has V(sh-fallback) and V(sh-port),
+            others have V(flag-1), V(flag-2) and V(flag-3).
+          - Without this option it is V([mh-fallback, mh-port]) for C(mh) and no flag for others.
+        type: list
+        elements: str
+      one_packet:
+        description: Schedule each UDP packet by itself. Has no effect on TCP.
+        type: bool
+        default: false
+      destinations:
+        description: The pods, in the order in which they shall stand in the kernel.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          address:
+            description: Address of the pod, of the family of the service.
+            type: str
+            required: true
+          weight:
+            description: Weight from 0 to 65535. A destination of weight 0 keeps its connections and gets no new ones.
+            type: int
+            default: 1
+  mark_base:
+    description: Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
+    type: int
+    default: 0x00d00000
+  mark_mask:
+    description: Mask of the owned range.
+    type: int
+    default: 0xfff00000
+  purge:
+    description:
+      - With V(true), owned services and destinations that are not listed are removed and the order of destinations is
+        mended. A destination that has to change its place is deleted and added again within the batch.
+      - With V(false) nothing is ever deleted. What is missing is added and what differs is changed, while stale
+        services and stale destinations stay and a wrong order stays.
+      - Call it with V(false) before traffic is steered to new services, and with V(true) once traffic to stale
+        services has been steered away.
+    type: bool
+    default: true
+  sysctls:
+    description:
+      - Settings of IPVS in this network namespace, by their full names. Settings that are not listed are left alone.
+      - C(net.ipv4.vs.sloppy_tcp=1), since a flow that ECMP moves to this director begins here without a SYN.
+      - C(net.ipv4.vs.schedule_icmp=1), since an ICMP error may come to another director than its flow does.
+      - C(net.ipv4.vs.expire_nodest_conn=1), so that flows to a pod that is gone end instead of hanging. While
+        destinations are moved to another place in the list, it is set to 0 for that moment, so that their flows live.
+      - C(net.ipv4.vs.conn_reuse_mode=1), so that a client port that is used again is scheduled afresh.
+    type: dict
+    default:
+      net.ipv4.vs.conn_reuse_mode: 1
+      net.ipv4.vs.expire_nodest_conn: 1
+      net.ipv4.vs.schedule_icmp: 1
+      net.ipv4.vs.sloppy_tcp: 1
+attributes:
+  check_mode:
+    description: Predicts exactly what a run does, and writes nothing.
+    support: full
+  diff_mode:
+    description: >-
+      Returns the settings as shell commands and the table as input for C(ipvsadm -R), before and after. Destinations
+      are written last first, since the kernel adds each one at the head of its list.
+    support: full
+requirements:
+  - ipvsadm 1.31 or newer
+  - Linux with IPVS (kernel module C(ip_vs) and those of the schedulers)
+seealso:
+  - module: baremetal.dsr.ipvs_info
+author:
+  - "baremetal.dsr contributors (@baremetal-dsr)"
+"""
+
+EXAMPLES = r"""
+- name: One service with two pods
+  baremetal.dsr.ipvs:
+    services:
+      - mark: 0x00d00002
+        family: ipv4
+        scheduler: mh
+        scheduler_flags: [mh-fallback, mh-port]
+        destinations:
+          - address: 10.244.1.2
+          - address: 10.244.2.2
+
+- name: Add and change services before traffic is steered to them, remove nothing yet
+  baremetal.dsr.ipvs:
+    services: "{{ dsr_plan['ipvs'] }}"
+    purge: false
+
+- name: Remove what is not planned
+  baremetal.dsr.ipvs:
+    services: "{{ dsr_plan['ipvs'] }}"
+
+- name: Remove all owned services and leave settings alone
+  baremetal.dsr.ipvs:
+    services: []
+    sysctls: {}
+"""
+
+RETURN = r"""
+lines:
+  description: Number of lines given to C(ipvsadm -R), or that would be in check mode.
+  type: int
+  returned: success
+  sample: 11
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import as_result, reconcile
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import wish
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
+
+ARGUMENT_SPEC = {
+    "services": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "mark": {"type": "int", "required": True},
+            "family": {"type": "str", "choices": ["ipv4", "ipv6"], "required": True},
+            "scheduler": {"type": "str", "default": "mh"},
+            "scheduler_flags": {"type": "list", "elements": "str"},
+            "one_packet": {"type": "bool", "default": False},
+            "destinations": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "address": {"type": "str", "required": True},
+                    "weight": {"type": "int", "default": 1},
+                },
+            },
+        },
+    },
+    "mark_base": {"type": "int", "default": 0x00D00000},
+    "mark_mask": {"type": "int", "default": 0xFFF00000},
+    "purge": {"type": "bool", "default": True},
+    "sysctls": {
+        "type": "dict",
+        "default": {
+            "net.ipv4.vs.conn_reuse_mode": 1,
+            "net.ipv4.vs.expire_nodest_conn": 1,
+            "net.ipv4.vs.schedule_icmp": 1,
+            "net.ipv4.vs.sloppy_tcp": 1,
+        },
+    },
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        outcome = reconcile(LocalRunner(), wish(module.params), check_mode=module.check_mode)
+    except DsrError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**as_result(outcome, diff=module._diff))
+
+
+if __name__ == "__main__":
+    main()

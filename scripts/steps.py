@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the test steps one after the other and say how each went.
+
+Usage: scripts/run python scripts/steps.py [lint|sanity|units|lab]...   (all of them when none is named)
+
+A failed step never stops the others, except those that need it. The closing line is "N passed, N failed": the tests
+in the JUnit files of the steps that write them, and one failure for each failed step that has no failed test to show.
+Exit status 0 only when no step failed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+WORK = Path(os.environ.get("DSR_WORK", "/nonexistent"))
+RESULTS = WORK / "results"
+UNITS_OUTPUT = WORK / "units/ansible_collections/baremetal/dsr/tests/output/junit"
+COLLECTION = "ansible_collections.baremetal.dsr"
+BASH_SCRIPTS = ".ci/run scripts/ansible-test scripts/demo scripts/install-prerequisites scripts/run"
+ENVIRONMENT = {**os.environ, **({} if sys.stdout.isatty() else {"NO_COLOR": "1"})}
+
+
+@dataclass(frozen=True)
+class Step:
+    group: str
+    name: str
+    command: str
+    needs: str = ""
+    """Name of the step without which this one cannot run."""
+    junit: str = ""
+    """Folder or file where the step leaves its JUnit results; a step with one must have run at least one test."""
+
+
+@dataclass(frozen=True)
+class Result:
+    step: Step
+    verdict: str
+    seconds: float
+    passed: int = 0
+    failed: int = 0
+
+
+def all_steps() -> list[Step]:
+    return [
+        Step("lint", "shellcheck", f"scripts/install-prerequisites shellcheck && shellcheck {BASH_SCRIPTS}"),
+        Step("lint", "ruff check", "ruff check ."),
+        Step("lint", "ruff format", "ruff format --check --diff ."),
+        Step("lint", "mypy collection", f"mypy -p {COLLECTION}.plugins"),
+        Step("lint", "mypy lab and scripts", "mypy lab scripts"),
+        Step("lint", "yamllint", "yamllint --strict ."),
+        Step("lint", "role contract", "python scripts/check_roles.py"),
+        Step("lint", "ansible-lint", "ansible-lint"),
+        Step("units", "ansible-test units", "scripts/ansible-test units", junit=str(UNITS_OUTPUT)),
+        Step("sanity", "ansible-test sanity", "scripts/ansible-test sanity"),
+        Step("lab", "packages", "scripts/install-prerequisites"),
+        Step("lab", "lab", "lab/dsrlab up", needs="packages"),
+        *(molecule_step(path.parent.name) for path in sorted(REPOSITORY.glob("molecule/*/molecule.yml"))),
+    ]
+
+
+def molecule_step(scenario: str) -> Step:
+    junit = RESULTS / f"molecule-{scenario}.xml"
+    command = f"PYTEST_ADDOPTS=--junitxml={shlex.quote(str(junit))} molecule test --scenario-name {scenario}"
+    return Step("lab", f"molecule {scenario}", command, needs="lab", junit=str(junit))
+
+
+def count_tests(junit: Path) -> tuple[int, int]:
+    """Passed and failed tests in a JUnit file or in all those of a folder; a broken file counts as one failure."""
+    passed = failed = 0
+    for path in [junit] if junit.is_file() else sorted(junit.glob("*.xml")):
+        try:
+            suites = list(ElementTree.parse(path).iter("testsuite"))
+        except ElementTree.ParseError:
+            failed += 1
+            continue
+        for suite in suites:
+            total, failures, errors, skipped = (
+                int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")
+            )
+            passed += total - failures - errors - skipped
+            failed += failures + errors
+    return passed, failed
+
+
+def run(step: Step, results: list[Result]) -> Result:
+    print(f"\n==> {step.name}: {step.command}", flush=True)
+    if any(result.step.name == step.needs and result.verdict != "ok" for result in results):
+        print(f"not run, because it needs the step «{step.needs}»")
+        return Result(step, "not run", 0, failed=1)
+    started = time.monotonic()
+    status = subprocess.run(
+        ["bash", "-c", step.command], cwd=REPOSITORY, env=ENVIRONMENT, stderr=subprocess.STDOUT, check=False
+    ).returncode
+    passed, failed = count_tests(Path(step.junit)) if step.junit else (0, 0)
+    if step.junit and passed + failed == 0:
+        print(f"{step.name} ran no test", flush=True)
+    good = status == 0 and failed == 0 and (passed > 0 or not step.junit)
+    return Result(
+        step, "ok" if good else "FAILED", time.monotonic() - started, passed, failed if good else max(failed, 1)
+    )
+
+
+def report(results: list[Result]) -> bool:
+    """Print what happened; whether all is well."""
+    print(f"\n{'step':<24}{'result':<10}{'time':>7}{'tests':>8}")
+    for result in results:
+        minutes, seconds = divmod(round(result.seconds), 60)
+        tests = str(result.passed + result.failed) if result.step.junit else ""
+        print(f"{result.step.name:<24}{result.verdict:<10}{minutes:>4}:{seconds:02}{tests:>8}")
+    passed, failed = sum(result.passed for result in results), sum(result.failed for result in results)
+    print(f"\n{passed} passed, {failed} failed")
+    return failed == 0
+
+
+def main(groups: list[str]) -> int:
+    steps = all_steps()
+    known = {step.group for step in steps}
+    if "DSR_WORK" not in os.environ or not known.issuperset(groups):
+        print(__doc__, file=sys.stderr)
+        return 2
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    shutil.rmtree(UNITS_OUTPUT, ignore_errors=True)
+    RESULTS.mkdir(parents=True)
+    results: list[Result] = []
+    for step in steps:
+        if not groups or step.group in groups:
+            results.append(run(step, results))
+    return 0 if report(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.dsr.plugins.filter import plan as plugin
+from ansible_collections.baremetal.dsr.plugins.module_utils.model import parse_cluster
+from ansible_collections.baremetal.dsr.plugins.module_utils.plan import HostPlan, plan_cluster
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_data import Data, example
+
+PLAN = plugin.FilterModule().filters()["plan"]
+TEMPLATE = "{{ services | baremetal.dsr.plan(host='n1', nodes=nodes, vip_pools=vip_pools, mark_base='0x00d00000') }}"
+COLLECTIONS = Path(plugin.__file__).parents[5]
+
+
+def expected() -> HostPlan:
+    return plan_cluster(parse_cluster(**example())).for_host("n1")
+
+
+def ansible(folder: Path, variables: Data) -> str:
+    """What Ansible, as a process of its own, prints for TEMPLATE over the variables."""
+    file = folder / "variables.json"
+    file.write_text(json.dumps(variables))
+    command = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "ansible.builtin.debug"]
+    done = subprocess.run(
+        [*command, "-a", json.dumps({"msg": TEMPLATE}), "-e", f"@{file}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"},
+    )
+    return done.stdout + done.stderr
+
+
+def test_same_plan_as_the_planner() -> None:
+    data = example()
+    assert PLAN(data["services"], "n1", data["nodes"], data["vip_pools"]) == expected()
+
+
+def test_another_input_gives_another_plan() -> None:
+    data = example()
+    first = PLAN(data["services"], "n1", data["nodes"], data["vip_pools"])
+    data["services"][0]["backends"].pop()
+    second = PLAN(data["services"], "n1", data["nodes"], data["vip_pools"])
+    assert len(first["ipvs"][0]["destinations"]) == 2
+    assert len(second["ipvs"][0]["destinations"]) == 1
+
+
+def test_bad_input_is_a_filter_error() -> None:
+    data = example()
+    with pytest.raises(AnsibleFilterError, match=r"^host r1: is not a node of the cluster\."):
+        PLAN(data["services"], "r1", data["nodes"], data["vip_pools"])
+
+
+@pytest.mark.parametrize("value", [datetime.date(2026, 1, 1), {1, 2}, object()], ids=["date", "set", "object"])
+def test_value_of_a_foreign_type_is_refused(value: Any) -> None:
+    data = example()
+    data["services"][0]["vip"] = value
+    with pytest.raises(AnsibleFilterError, match=rf"dsr_services: holds a {type(value).__name__}\."):
+        PLAN(data["services"], "n1", data["nodes"], data["vip_pools"])
+
+
+@pytest.mark.parametrize("value", [True, 80.0], ids=["bool", "float"])
+def test_number_like_values_are_not_taken_for_numbers(value: Any) -> None:
+    data = example()
+    data["services"][0]["ports"] = [{"port": value}]
+    with pytest.raises(AnsibleFilterError, match="not a number"):
+        PLAN(data["services"], "n1", data["nodes"], data["vip_pools"])
+
+
+def test_through_ansible_with_templates_inside_the_input(tmp_path: Path) -> None:
+    data = {**example(), "last": 1, "second": "n2"}
+    web = data["services"][0]
+    web["vip"] = "203.0.113.{{ last }}"
+    web["ports"][0]["port"] = "{{ 79 + last }}"
+    web["backends"][0]["node"] = "{{ second }}"
+    said = ansible(tmp_path, data)
+    assert "localhost | SUCCESS => " in said
+    assert json.JSONDecoder().raw_decode(said.split("SUCCESS => ", 1)[1])[0]["msg"] == expected()
+
+
+def test_error_through_ansible_tells_every_problem(tmp_path: Path) -> None:
+    data = example()
+    for service in data["services"]:
+        service["vip"] = "here"
+    said = ansible(tmp_path, data)
+    assert "service web, vip: 'here' is not an IP address" in said
+    assert "service idle, vip: 'here' is not an IP address" in said
+    assert "Traceback" not in said

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plain inventory data for the tests: one small example by hand, and a hypothesis strategy of whole clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+Data = dict[str, Any]
+"""The keyword arguments of parse_cluster."""
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For property tests: a busy machine is no failure."""
+
+_SCHEDULERS = ["mh", "sh", "wrr", "rr"]
+
+
+def example() -> Data:
+    """Two nodes; web (IPv4, two pods), dns (IPv6, UDP and TCP, one pod), idle (no backends)."""
+    return {
+        "services": [
+            {
+                "name": "web",
+                "vip": "203.0.113.1",
+                "ports": [{"port": 80}, {"port": 443, "protocol": "tcp"}],
+                "backends": [
+                    {"address": "10.244.2.2", "node": "n2", "weight": 3},
+                    {"address": "10.244.1.10", "node": "n1"},
+                ],
+            },
+            {
+                "name": "dns",
+                "vip": "2001:db8:f::1",
+                "ports": [{"port": 53, "protocol": "udp"}, {"port": 53, "protocol": "tcp"}],
+                "scheduler": "wrr",
+                "backends": [{"address": "2001:db8:1::2", "node": "n1"}],
+            },
+            {"name": "idle", "vip": "203.0.113.2", "ports": [{"port": 80}], "backends": []},
+        ],
+        "nodes": {
+            "n1": {"addresses": ["192.0.2.11", "2001:db8:a::11"], "pod_cidrs": ["10.244.1.0/24", "2001:db8:1::/64"]},
+            "n2": {"addresses": ["192.0.2.12"], "pod_cidrs": ["10.244.2.0/24"]},
+        },
+        "vip_pools": ["203.0.113.0/24", "2001:db8:f::/64"],
+    }
+
+
+def _address(family: int, node: int, pod: int) -> str:
+    return f"10.244.{node}.{pod + 2}" if family == 4 else f"2001:db8:{node:x}::{pod + 2:x}"
+
+
+@st.composite
+def _service(draw: st.DrawFn, name: str, index: int, nodes: int) -> dict[str, Any]:
+    """A service whose ports start at a number of its own, so that services may share VIPs."""
+    family = draw(st.sampled_from([4, 6]))
+    vip = draw(st.integers(1, 4))
+    ports = draw(st.sets(st.tuples(st.integers(0, 9), st.sampled_from(["tcp", "udp"])), min_size=1, max_size=3))
+    pods = draw(st.sets(st.tuples(st.integers(1, nodes), st.integers(0, 3)), max_size=5))
+    return {
+        "name": name,
+        "vip": f"203.0.113.{vip}" if family == 4 else f"2001:db8:f::{vip}",
+        "ports": [{"port": 100 + 10 * index + port, "protocol": protocol} for port, protocol in ports],
+        "scheduler": draw(st.sampled_from(_SCHEDULERS)),
+        "backends": [
+            {
+                "address": _address(family, node, pod),
+                "node": f"n{node}",
+                "weight": draw(st.integers(0, 65535)),
+            }
+            for node, pod in pods
+        ],
+    }
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> Data:
+    """Valid data of 1 to 4 nodes and up to 8 services."""
+    nodes = draw(st.integers(1, 4))
+    names = draw(st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), unique=True, max_size=8))
+    return {
+        "services": [draw(_service(name, index, nodes)) for index, name in enumerate(names)],
+        "nodes": {
+            f"n{node}": {
+                "addresses": [f"192.0.2.{node}", f"2001:db8:a::{node}"],
+                "pod_cidrs": [f"10.244.{node}.0/24", f"2001:db8:{node}::/64"],
+            }
+            for node in range(1, nodes + 1)
+        },
+        "vip_pools": ["203.0.113.0/24", "2001:db8:f::/64"],
+    }
+
+
+@st.composite
+def shuffled(draw: st.DrawFn, data: Data) -> Data:
+    """The same data in another order, at every level where order must not matter."""
+    services = [
+        {
+            **service,
+            "ports": draw(st.permutations(service["ports"])),
+            "backends": draw(st.permutations(service["backends"])),
+        }
+        for service in data["services"]
+    ]
+    return {
+        "services": draw(st.permutations(services)),
+        "nodes": dict(draw(st.permutations(list(data["nodes"].items())))),
+        "vip_pools": draw(st.permutations(data["vip_pools"])),
+    }

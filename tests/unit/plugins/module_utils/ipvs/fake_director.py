@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A director with an IPVS table of its own, as Linux 6.12 and ipvsadm 1.31 were seen to behave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result, Runner
+
+FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "ipvs"
+
+Tokens = tuple[str, ...]
+
+
+class Killed(BaseException):
+    """The module's process dies here."""
+
+
+@dataclass
+class FakeService:
+    """options: the words after the selector; destinations: `address:port` to its words, the head first."""
+
+    options: Tokens
+    destinations: dict[str, Tokens] = field(default_factory=dict)
+
+
+def recorded(name: str) -> tuple[str, str]:
+    """A recorded pair: output of `ipvsadm -Ln --nosort --tun-info` and of `ipvsadm -S -n`."""
+    stem = f"ipvsadm-1.31-linux-6.12-{name}"
+    return (FIXTURES / f"{stem}.list").read_text(), (FIXTURES / f"{stem}.save").read_text()
+
+
+class FakeDirector(Runner):
+    """read_only: refuse writes. die_after: writes (commands, and lines of a batch) until the process is killed."""
+
+    def __init__(self, *, loaded: bool = True, modules: Sequence[str] = ("ip_vs", "ip_vs_mh", "ip_vs_rr")) -> None:
+        self.available = set(modules)
+        self.loaded = {"ip_vs"} if loaded else set()
+        self.commands = {"ipvsadm", "sysctl", "modprobe"}
+        self.table: dict[Tokens, FakeService] = {}
+        self.sysctls = {
+            "net.ipv4.vs.conn_reuse_mode": "1",
+            "net.ipv4.vs.expire_nodest_conn": "0",
+            "net.ipv4.vs.schedule_icmp": "0",
+            "net.ipv4.vs.sloppy_tcp": "0",
+            "net.ipv4.vs.sync_threshold": "3\t50",
+        }
+        self.read_only = False
+        self.die_after: int | None = None
+        self.writes: list[tuple[list[str], str]] = []
+        self.reads: list[list[str]] = []
+        self.refuse: set[str] = set()
+        self.weak_moments: list[str] = []
+
+    def has(self, command: str) -> bool:
+        return command in self.commands
+
+    def run(self, argv: Sequence[str], stdin: str | None, *, writes: bool) -> Result:
+        argv = list(argv)
+        if writes:
+            assert not self.read_only, f"a write in check mode: {argv}"
+            self.writes.append((argv, stdin or ""))
+            return self._write(argv, stdin or "")
+        self.reads.append(argv)
+        return self._read(argv)
+
+    def restore(self, text: str) -> Result:
+        """`ipvsadm -R`: goes on after what the kernel refuses, stops at what it cannot read."""
+        rc, said = 0, []
+        for line in text.splitlines():
+            self._tick()
+            rc, message = self._line(line)
+            said.append(message)
+            if rc == 2:
+                break
+        return Result(rc, "", "".join(said))
+
+    def _tick(self) -> None:
+        if self.die_after is not None:
+            if self.die_after == 0:
+                raise Killed
+            self.die_after -= 1
+
+    def _write(self, argv: list[str], stdin: str) -> Result:
+        if argv == ["ipvsadm", "-R"]:
+            return self.restore(stdin)
+        self._tick()
+        if argv[0] == "modprobe":
+            self.loaded |= {argv[-1]} & self.available
+            return Result(0 if argv[-1] in self.loaded else 1, "", "")
+        assert argv[:3] == ["sysctl", "-q", "-w"], argv
+        for setting in argv[3:]:
+            name, value = setting.split("=", 1)
+            assert "ip_vs" in self.loaded
+            assert name in self.sysctls
+            self.sysctls[name] = value.replace(" ", "\t")
+        return Result(0, "", "")
+
+    def _read(self, argv: list[str]) -> Result:
+        if argv == ["test", "-e", "/proc/net/ip_vs"]:
+            return Result(0 if "ip_vs" in self.loaded else 1, "", "")
+        if argv == ["cat", "/proc/modules"]:
+            return Result(0, "".join(f"{name} 12288 1 - Live 0x0\n" for name in sorted(self.loaded)), "")
+        if argv[0] == "ipvsadm":
+            assert "ip_vs" in self.loaded, "ipvsadm would load the module"
+            assert argv[1:] in (["-S", "-n"], ["-Ln", "--nosort", "--tun-info"])
+            return Result(0, self.save() if "-S" in argv else self.listing(), "")
+        if argv[:3] == ["modprobe", "-n", "-q"]:
+            return Result(0 if argv[3] in self.available else 1, "", "")
+        assert argv[:2] == ["sysctl", "-n"], argv
+        absent = [name for name in argv[2:] if name not in self.sysctls]
+        out = "".join(f"{self.sysctls[name]}\n" for name in argv[2:] if name in self.sysctls)
+        return Result(1 if absent else 0, out, "".join(f"sysctl: cannot stat {name}\n" for name in absent))
+
+    def _line(self, line: str) -> tuple[int, str]:
+        words = line.split()
+        if line in self.refuse:
+            return 255, "Memory allocation problem\n"
+        if not words or words[0] not in {"-A", "-E", "-D", "-a", "-e", "-d"}:
+            return 2, "Try `ipvsadm -h'\n"
+        length = 4 if words[3:4] == ["-6"] else 3
+        key, options = tuple(words[1:length]), words[length:]
+        service = self.table.get(key)
+        if words[0] == "-A":
+            return self._new(key, options) if service is None else (255, "Service already exists\n")
+        if service is None:
+            return 255, "No such service\n"
+        if words[0] == "-E":
+            service.options = tuple(options)
+        elif words[0] == "-D":
+            del self.table[key]
+        else:
+            return self._destination(words[0], service, options)
+        return 0, ""
+
+    def _new(self, key: Tokens, options: list[str]) -> tuple[int, str]:
+        module = f"ip_vs_{options[options.index('-s') + 1]}"
+        if module not in self.available:
+            return 0, "Scheduler or persistence engine not found\n"
+        self.loaded.add(module)
+        self.table[key] = FakeService(tuple(options))
+        return 0, ""
+
+    def _destination(self, verb: str, service: FakeService, options: list[str]) -> tuple[int, str]:
+        assert options[0] == "-r"
+        server, rest = options[1], tuple(options[2:])
+        if not server.rpartition(":")[2].isdecimal():
+            return 2, "illegal real server address[:port] specified\n"
+        if verb == "-a" and server in service.destinations:
+            return 0, "Destination already exists\n"
+        if verb != "-a" and server not in service.destinations:
+            return 255, "No such destination\n"
+        if verb == "-a":
+            service.destinations = {server: rest, **service.destinations}
+        elif verb == "-e":
+            service.destinations[server] = rest
+        else:
+            del service.destinations[server]
+            self.weak_moments.append(self.sysctls["net.ipv4.vs.expire_nodest_conn"])
+        return 0, ""
+
+    def save(self) -> str:
+        lines = []
+        for key, service in sorted(self.table.items()):
+            lines.append(" ".join(("-A", *key, *service.options)))
+            for server, words in sorted(service.destinations.items()):
+                tunnel = ("--tun-type", "ipip") if "-i" in words and "--tun-type" not in words else ()
+                lines.append(" ".join(("-a", *key, "-r", server, *words, *tunnel)))
+        return "".join(line + "\n" for line in lines)
+
+    def listing(self) -> str:
+        lines = ["IP Virtual Server version 1.2.1 (size=4096)", "Prot LocalAddress:Port Scheduler Flags"]
+        lines.append("  -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn")
+        for key, service in self.table.items():
+            name = {"-f": "FWM", "-t": "TCP"}[key[0]] + f"  {key[1]}" + (" IPv6" if "-6" in key else "")
+            lines.append(f"{name} {_listed(service.options)}")
+            for server, words in service.destinations.items():
+                method = next(name for flag, name in _METHODS.items() if flag in words)
+                tunnel = _tunnel(words) if method == "Tunnel" else "n/a"
+                weight = _after(words, "-w")
+                lines.append(f"  -> {server:<28} {method:<7} {tunnel:<13} {weight:<6} 0          0         ")
+        return "".join(line + "\n" for line in lines)
+
+
+_METHODS = {"-i": "Tunnel", "-m": "Masq", "-g": "Route"}
+
+
+def _after(words: Tokens, option: str) -> str:
+    return words[words.index(option) + 1]
+
+
+def _tunnel(words: Tokens) -> str:
+    return f"gue:{_after(words, '--tun-port')}:-c" if "--tun-type" in words else "ipip"
+
+
+def _listed(options: Tokens) -> str:
+    words = [_after(options, "-s")]
+    words += [f"({_after(options, '-b')})"] if "-b" in options else []
+    for option, name in (("-p", "persistent"), ("-M", "mask")):
+        words += [name, _after(options, option)] if option in options else []
+    return " ".join([*words, *(["ops"] if "-o" in options else [])])

@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import read_table, reconcile
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import Wish
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Destination, MarkRange, Service, render
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.fake_director import FakeDirector, Killed
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.strategies import tables
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+OWNED = MarkRange()
+SYSCTLS = {
+    "net.ipv4.vs.conn_reuse_mode": "1",
+    "net.ipv4.vs.expire_nodest_conn": "1",
+    "net.ipv4.vs.schedule_icmp": "1",
+    "net.ipv4.vs.sloppy_tcp": "1",
+}
+FOREIGN = (
+    "-A -t 198.51.100.1:80 -s rr\n"
+    "-a -t 198.51.100.1:80 -r 192.0.2.10:8080 -m -w 7\n"
+    "-A -f 7 -s rr\n"
+    "-a -f 7 -r 192.0.2.11:0 -g -w 1\n"
+)
+
+
+def service(*addresses: str, scheduler: str = "rr", mark: int = 0xD00002) -> Service:
+    return Service(mark, "ipv4", scheduler, destinations=tuple(Destination(each) for each in addresses))
+
+
+def wish(*services: Service, **others: Any) -> Wish:
+    return Wish({one.key: one for one in services}, others.pop("sysctls", SYSCTLS), OWNED, **others)
+
+
+def director(table: str = "", **options: Any) -> FakeDirector:
+    fake = FakeDirector(**options)
+    fake.restore(FOREIGN + table)
+    return fake
+
+
+def services(fake: FakeDirector) -> dict[tuple[int, str], Service]:
+    found = read_table(fake, OWNED)
+    assert found is not None
+    return found.services
+
+
+ONE = service("10.0.0.1", "10.0.0.2")
+
+
+def test_first_run_and_second_run() -> None:
+    fake = director()
+    first = reconcile(fake, wish(ONE), check_mode=False)
+    assert first.changed
+    assert first.lines == 3
+    assert [argv for argv, _stdin in fake.writes] == [
+        [
+            "sysctl",
+            "-q",
+            "-w",
+            "net.ipv4.vs.expire_nodest_conn=1",
+            "net.ipv4.vs.schedule_icmp=1",
+            "net.ipv4.vs.sloppy_tcp=1",
+        ],
+        ["ipvsadm", "-R"],
+    ]
+    assert services(fake) == {ONE.key: ONE}
+    fake.read_only = True
+    fake.reads.clear()
+    assert not reconcile(fake, wish(ONE), check_mode=False).changed
+    assert [argv[0] for argv in fake.reads] == ["test", "ipvsadm", "sysctl"]
+
+
+def test_foreign_services_stay_and_are_in_no_difference() -> None:
+    fake = director(render([service("10.0.0.9", mark=0xD00004)]))
+    outcome = reconcile(fake, wish(ONE), check_mode=False)
+    assert set(FOREIGN.splitlines()) <= set(fake.save().splitlines())
+    assert "198.51.100.1" not in outcome.before.table_text() + outcome.after.table_text()
+    assert "-f 7" not in outcome.before.table_text() + outcome.after.table_text()
+
+
+def test_settings_come_before_services() -> None:
+    fake = director()
+    fake.sysctls["net.ipv4.vs.sync_threshold"] = "9\t90"
+    reconcile(fake, wish(ONE, sysctls={"net.ipv4.vs.sync_threshold": "3 50"}), check_mode=False)
+    assert [argv[0] for argv, _stdin in fake.writes] == ["sysctl", "ipvsadm"]
+    assert fake.sysctls["net.ipv4.vs.sync_threshold"] == "3\t50"
+    assert fake.sysctls["net.ipv4.vs.sloppy_tcp"] == "0"
+
+
+def test_ip_vs_is_loaded_where_it_is_not() -> None:
+    fake = FakeDirector(loaded=False)
+    outcome = reconcile(fake, wish(ONE), check_mode=False)
+    assert fake.writes[0][0] == ["modprobe", "ip_vs"]
+    assert outcome.before.settings_text() == ""
+    assert outcome.after.settings_text().startswith("modprobe ip_vs\nsysctl -w 'net.ipv4.vs.conn_reuse_mode=1'\n")
+    assert reconcile(fake, wish(ONE), check_mode=False).before == outcome.after
+
+
+def test_nothing_wanted_loads_nothing() -> None:
+    fake = FakeDirector(loaded=False)
+    fake.read_only = True
+    assert not reconcile(fake, wish(sysctls={}), check_mode=False).changed
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize(
+    ("fake", "message"),
+    [
+        pytest.param(
+            FakeDirector(loaded=False, modules=["ip_vs_rr"]),
+            "kernel module ip_vs: cannot be loaded into the running kernel. Install the kernel package itself on "
+            "Debian, linux-modules-extra-$(uname -r) on Ubuntu, kernel-modules-core on Fedora and RHEL, or a kernel "
+            "built with CONFIG_IP_VS=m",
+            id="no ip_vs",
+        ),
+        pytest.param(
+            FakeDirector(modules=["ip_vs"]),
+            "IPVS scheduler rr: this kernel has no module ip_vs_rr. Choose another scheduler",
+            id="no scheduler",
+        ),
+    ],
+)
+def test_what_the_kernel_lacks_is_told_before_any_write(fake: FakeDirector, message: str, check_mode: bool) -> None:
+    fake.read_only = True
+    with pytest.raises(DsrError) as caught:
+        reconcile(fake, wish(ONE), check_mode=check_mode)
+    assert str(caught.value).startswith(message)
+
+
+def test_sysctl_the_kernel_lacks_is_told_before_any_write() -> None:
+    fake = director()
+    fake.read_only = True
+    with pytest.raises(DsrError, match=r"sysctl net\.ipv4\.vs\.nosuch: cannot be read"):
+        reconcile(fake, wish(ONE, sysctls={**SYSCTLS, "net.ipv4.vs.nosuch": "1"}), check_mode=False)
+
+
+def test_ipvsadm_missing() -> None:
+    fake = director()
+    fake.commands.remove("ipvsadm")
+    with pytest.raises(DsrError, match="command ipvsadm: not found on this machine. Install the package ipvsadm"):
+        reconcile(fake, wish(ONE), check_mode=True)
+
+
+def test_line_the_kernel_refused_is_named_and_the_others_stand() -> None:
+    fake = director()
+    fake.refuse.add("-a -f 13631490 -r 10.0.0.1:0 -i -w 1")
+    with pytest.raises(DsrError) as caught:
+        reconcile(fake, wish(ONE, service("10.0.0.3", mark=0xD00004)), check_mode=False)
+    assert "did not take the line '-a -f 13631490 -r 10.0.0.1:0 -i -w 1' (Memory allocation problem)" in str(
+        caught.value
+    )
+    assert "-a -f 13631492 -r 10.0.0.3:0 -i -w 1 --tun-type ipip\n" in fake.save()
+    fake.refuse.clear()
+    assert reconcile(fake, wish(ONE, service("10.0.0.3", mark=0xD00004)), check_mode=False).lines == 1
+
+
+def test_flows_are_kept_while_destinations_move() -> None:
+    fake = director(render([service("10.0.0.2", "10.0.0.1")]))
+    reconcile(fake, wish(ONE), check_mode=False)
+    assert fake.weak_moments == ["0"]
+    assert fake.sysctls["net.ipv4.vs.expire_nodest_conn"] == "1"
+    reconcile(fake, wish(service("10.0.0.2")), check_mode=False)
+    assert fake.weak_moments == ["0", "1"]
+
+
+def test_a_setting_that_is_not_ours_is_not_touched_for_a_move() -> None:
+    fake = director(render([service("10.0.0.2", "10.0.0.1")]))
+    fake.sysctls["net.ipv4.vs.expire_nodest_conn"] = "1"
+    reconcile(fake, wish(ONE, sysctls={}), check_mode=False)
+    assert [argv[0] for argv, _stdin in fake.writes] == ["ipvsadm"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables(), tables(plain=True), st.booleans())
+def test_check_mode_predicts_and_writes_nothing(current, wanted, purge: bool) -> None:
+    fake = director(render(current.values()))
+    asked = wish(*wanted.values(), purge=purge)
+    fake.read_only = True
+    predicted = reconcile(fake, asked, check_mode=True)
+    fake.read_only = False
+    done = reconcile(fake, asked, check_mode=False)
+    assert predicted == done
+    fake.read_only = True
+    again = reconcile(fake, asked, check_mode=False)
+    assert not again.changed
+    assert again.before == done.after
+    assert set(FOREIGN.splitlines()) <= set(fake.save().splitlines())
+
+
+@settings(max_examples=25, deadline=None)
+@given(tables(), tables(plain=True))
+def test_killed_at_any_line_the_next_run_converges(current, wanted) -> None:
+    asked = wish(*wanted.values())
+    whole = director(render(current.values()))
+    reconcile(whole, asked, check_mode=False)
+    steps = sum(len(stdin.splitlines()) or 1 for _argv, stdin in whole.writes)
+    for alive in range(steps):
+        fake = director(render(current.values()))
+        fake.die_after = alive
+        with pytest.raises(Killed):
+            reconcile(fake, asked, check_mode=False)
+        fake.die_after = None
+        reconcile(fake, asked, check_mode=False)
+        assert services(fake) == wanted
+        assert {name: fake.sysctls[name] for name in SYSCTLS} == SYSCTLS

@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering import ipset, iptables, route
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.family import IPV4
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.fake_director import recorded
+
+MUTATIONS = 1000
+
+PARSERS: list[tuple[str, Callable[[str], object]]] = [
+    ("iptables-1.8.11-nft-ipset.save", iptables.parse),
+    ("ip6tables-1.8.11-legacy-iptables.save", iptables.parse),
+    ("ipset-7.22-ipset.save", ipset.parse),
+    ("ip4-rule.json", route.parse_rules),
+    ("ip6-route-78.json", lambda text: route.parse_routes(text, 78)),
+    ("ip-address.json", route.parse_addresses),
+]
+
+
+@pytest.mark.parametrize(("name", "parse"), PARSERS)
+def test_mutated_output_is_parsed_or_refused(name: str, parse: Callable[[str], object]) -> None:
+    source = recorded(name)
+    chance = random.Random(name)
+    for _ in range(MUTATIONS):
+        with contextlib.suppress(DsrError):
+            parse(mutated(source, chance))
+
+
+def mutated(text: str, chance: random.Random) -> str:
+    """The text with a piece dropped, doubled, moved, or overwritten, up to four times."""
+    for _ in range(chance.randint(1, 4)):
+        start = chance.randrange(len(text) + 1)
+        end = min(len(text), start + chance.choice([1, 1, 2, 5, 20, 200]))
+        piece, rest = text[start:end], text[:start] + text[end:]
+        at = chance.randrange(len(rest) + 1)
+        noise = chance.choice(
+            ['"', "{", "[", "]", ":", "-", "\n", " ", "\0", "9" * 30, "1e999", "null", "é", "-j DSR-RAW"]
+        )
+        text = chance.choice(
+            [rest, text[:end] + text[start:], rest[:at] + piece + rest[at:], text[:start] + noise + text[end:]]
+        )
+    return text
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "-p icmpv6 -m icmp6 --icmpv6-type 1 -m comment --comment baremetal.dsr -j NOTRACK",
+        '-p ipv6-icmp -m icmp6 --icmpv6-type 1 -m comment --comment "baremetal.dsr" -j CT --notrack',
+        '[7:420] -A DSR-RAW -p icmpv6 -m icmp6 --icmpv6-type 1 -m comment --comment "baremetal.dsr" -j NOTRACK',
+    ],
+)
+def test_other_spellings_are_the_same_rule(rule: str) -> None:
+    line = rule if rule.startswith("[") else f"-A DSR-RAW {rule}"
+    assert iptables.parse(f"*raw\n:DSR-RAW - [0:0]\n{line}\nCOMMIT\n")["raw"].rules == (
+        '-p ipv6-icmp -m icmp6 --icmpv6-type 1 -m comment --comment "baremetal.dsr" -j CT --notrack',
+    )
+
+
+def test_set_mark_is_set_xmark_of_all_bits() -> None:
+    saved = "*mangle\n:DSR-MARK - [0:0]\n-A DSR-MARK -j MARK --set-mark 0xd00002\n-A DSR-MARK\nCOMMIT\n"
+    assert iptables.parse(saved)["mangle"].rules == ("-j MARK --set-xmark 0xd00002/0xffffffff", "")
+
+
+def test_every_way_into_a_chain_is_ours() -> None:
+    saved = "*raw\n:DSR-RAW - [0:0]\n-A PREROUTING -j DSR-RAW\n-A X -p tcp -g DSR-RAW\n-A X -j DSR-RAWER\nCOMMIT\n"
+    assert iptables.parse(saved)["raw"].jumps == (("PREROUTING", "-j DSR-RAW"), ("X", "-p tcp -g DSR-RAW"))
+
+
+def test_a_table_iptables_cannot_show() -> None:
+    with pytest.raises(DsrError, match="iptables table raw: holds rules made by nft"):
+        iptables.parse("# Table `raw' is incompatible, use 'nft' tool.\n")
+    assert iptables.parse("# Table `nat' is incompatible, use 'nft' tool.\n") == iptables.NO_TABLES
+
+
+def test_no_chain_and_an_empty_chain_differ() -> None:
+    assert iptables.parse("*raw\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n")["raw"].rules is None
+    assert iptables.parse("*raw\n:DSR-RAW - [0:0]\nCOMMIT\n")["raw"].rules == ()
+
+
+def test_a_mark_that_leaves_bits_alone_is_not_ours() -> None:
+    saved = "create dsr-vip4 hash:ip family inet\nadd dsr-vip4 203.0.113.1 skbmark 0xd00002/0xfffffff0\n"
+    held = ipset.parse(saved)
+    assert held["dsr-vip4"].entries == {"203.0.113.1": "skbmark 0xd00002/0xfffffff0"}
+    wanted = {"dsr-vip4": ipset.IpSet("dsr-vip4", "hash:ip family inet", {"203.0.113.1": "skbmark 0xd00002"})}
+    assert ipset.growth(held, wanted) == ["add dsr-vip4 203.0.113.1 skbmark 0xd00002"]
+
+
+def test_header_without_what_the_kernel_chooses() -> None:
+    saved = (
+        "create dsr-vip4 hash:ip family inet hashsize 4096 maxelem 1048576 skbinfo bucketsize 12 initval 0xbe64007f\n"
+    )
+    assert ipset.parse(saved)["dsr-vip4"] == ipset.marked("dsr-vip4", "hash:ip", IPV4, {})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[{}]", "[1, null]"])
+def test_empty_json(text: str) -> None:
+    assert route.parse_rules(text) == frozenset()
+    assert route.parse_addresses(text) == {}
+
+
+@pytest.mark.parametrize("text", ["{}", "not json", "[" * 100_000, "[1"])
+def test_no_json(text: str) -> None:
+    with pytest.raises(DsrError, match="other than a JSON list"):
+        route.parse_rules(text)

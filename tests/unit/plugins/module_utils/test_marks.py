@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import (
+    DEFAULT_MARK_BASE,
+    DEFAULT_MARK_MASK,
+    MarkRange,
+    assign_marks,
+    parse_mark_range,
+)
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_data import unhurried
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+DEFAULT = MarkRange(DEFAULT_MARK_BASE, DEFAULT_MARK_MASK)
+SMALL = MarkRange(0x00D00000, 0xFFFFFFC0)
+"""64 marks: 31 services."""
+
+names = st.sets(st.text(alphabet="abcdef-", min_size=1, max_size=6), max_size=31)
+
+
+@given(names, st.sampled_from([DEFAULT, SMALL]), st.randoms())
+@unhurried
+def test_marks_are_unique_even_and_in_range_whatever_the_order(
+    services: set[str], marks: MarkRange, random: Any
+) -> None:
+    ordered = sorted(services)
+    random.shuffle(ordered)
+    assigned = assign_marks(ordered, marks)
+    assert assigned == assign_marks(services, marks)
+    assert set(assigned) == services
+    assert len(set(assigned.values())) == len(services)
+    assert all(mark & marks.mask == marks.base and mark % 2 == 0 and mark != marks.base for mark in assigned.values())
+
+
+@given(names, st.text(alphabet="abcdef-", min_size=1, max_size=6))
+@unhurried
+def test_a_service_alone_in_its_slot_keeps_its_mark(services: set[str], newcomer: str) -> None:
+    assume(len(services | {newcomer}) <= SMALL.capacity)
+    home = {name: assign_marks([name], SMALL)[name] for name in services | {newcomer}}
+    after = assign_marks(services | {newcomer}, SMALL)
+    for name in services:
+        if list(home.values()).count(home[name]) == 1:
+            assert after[name] == home[name]
+
+
+def test_the_mark_of_a_name_never_changes_between_releases() -> None:
+    assert assign_marks(["web", "dns"], DEFAULT) == {"web": 0x00D27616, "dns": 0x00DBD93E}
+
+
+def test_a_full_range_is_used_to_the_last_slot() -> None:
+    assigned = assign_marks([f"s{number}" for number in range(31)], SMALL)
+    assert sorted(assigned.values()) == list(range(0x00D00002, 0x00D00040, 2))
+
+
+def test_range_too_small_for_the_services() -> None:
+    with pytest.raises(DsrError, match=r"dsr_mark_mask: 0xffffffc0 leaves room for 31 services, there are 32\."):
+        assign_marks([f"s{number}" for number in range(32)], SMALL)
+
+
+def test_numbers_may_come_as_text() -> None:
+    assert parse_mark_range("0x00d00000", str(0xFFF00000)) == DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("base", "mask", "message"),
+    [
+        (0x00D00001, 0xFFF00000, "dsr_mark_base: 0x00d00001 has bits outside dsr_mark_mask 0xfff00000"),
+        (0x00D00000, 0xFFF000F0, "dsr_mark_mask: 0xfff000f0 is not contiguous"),
+        (0x00D00000, 0x00F00000, "dsr_mark_mask: 0x00f00000 is not contiguous"),
+        (0, 0xFFF00000, "dsr_mark_base: is 0, out of range"),
+        (0x1_0000_0000, 0xFFF00000, "dsr_mark_base: is 4294967296, out of range"),
+        (0x00D00000, -1, "dsr_mark_mask: is -1, out of range"),
+        ("lots", 0xFFF00000, "dsr_mark_base: is 'lots', not a number"),
+        (0x00D00000, None, "dsr_mark_mask: is None, not a number"),
+    ],
+)
+def test_range_refused(base: Any, mask: Any, message: str) -> None:
+    with pytest.raises(DsrError) as error:
+        parse_mark_range(base, mask)
+    assert message in str(error.value)

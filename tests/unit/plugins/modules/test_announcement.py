@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module as Ansible runs it, against a birdc of sh that keeps what it was told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.baremetal.dsr.plugins.modules import announcement
+
+BIRDC = """#!/bin/sh
+# birdc -s SOCKET configure | show route; the folder of the socket is the daemon's whole world
+home=$(dirname "$2")
+[ -e "$2" ] || { echo "Unable to connect to server control socket ($2): No such file or directory" >&2; exit 1; }
+case $3 in
+configure) cp "$home/vips.conf" "$home/held" && echo configured >> "$home/log" ;;
+show) sed -n 's/^.route \\([^ ]*\\) blackhole;/\\1 blackhole [dsr_vip4 12:00:00.000] * (200)/p' "$home/held" ;;
+esac
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    birdc = tmp_path / "bin" / "birdc"
+    birdc.parent.mkdir()
+    birdc.write_text(BIRDC, encoding="utf-8")
+    birdc.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{birdc.parent}:/usr/bin:/bin")
+    for name in ("held", "log", "bird.ctl"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def run(node: Path, capsys: pytest.CaptureFixture[str], check: bool = False, **options: object) -> dict[str, Any]:
+    places = {"path": str(node / "vips.conf"), "socket": str(node / "bird.ctl")}
+    with patch_module_args({**places, **options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
+        announcement.main()
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_announce_withdraw_and_again(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = ["203.0.113.1", "2001:db8:f::1"]
+    assert run(node, capsys, vips=both)["added"] == both
+    assert run(node, capsys, vips=both)["changed"] is False
+    withdrawn = run(node, capsys, vips=["203.0.113.1", "203.0.113.2"], state="withdraw_only")
+    assert (withdrawn["vips"], withdrawn["removed"]) == (["203.0.113.1"], ["2001:db8:f::1"])
+    assert (node / "log").read_text(encoding="utf-8").count("configured") == 2
+
+
+def test_check_mode_writes_nothing_and_predicts(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predicted = run(node, capsys, check=True, vips=["203.0.113.1"])
+    assert not (node / "vips.conf").exists()
+    done = run(node, capsys, vips=["203.0.113.1"])
+    assert {key: done[key] for key in ("changed", "vips", "added", "removed", "diff")} == {
+        key: predicted[key] for key in ("changed", "vips", "added", "removed", "diff")
+    }
+    assert (node / "vips.conf").read_text(encoding="utf-8") == done["diff"]["after"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vips": ["203.0.113.1/32"]}, "'203.0.113.1/32' is not an IP address"),
+        ({"vips": ["203.0.113.1"], "state": "absent"}, "value of state must be one of: present, withdraw_only"),
+        ({}, "missing required arguments: vips"),
+    ],
+)
+def test_bad_input(node: Path, capsys: pytest.CaptureFixture[str], options: dict[str, Any], message: str) -> None:
+    told = run(node, capsys, **options)
+    assert told["failed"] is True
+    assert message in told["msg"]
+    assert not (node / "vips.conf").exists()
+
+
+def test_bird_that_does_not_run(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (node / "bird.ctl").unlink()
+    told = run(node, capsys, vips=["203.0.113.1"])
+    assert told["failed"] is True
+    assert "Apply the role baremetal.dsr.speaker first" in told["msg"]

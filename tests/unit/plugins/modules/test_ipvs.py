@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+from ansible_collections.baremetal.dsr.plugins.modules import ipvs, ipvs_info
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.fake_director import FakeDirector
+
+SERVICE = {
+    "mark": 0xD00002,
+    "family": "ipv4",
+    "destinations": [{"address": "10.244.1.2"}, {"address": "10.244.2.2", "weight": 3}],
+}
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run a module against a director; what it returned."""
+
+    def run_module(module: Any, director: FakeDirector, **arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(module, "LocalRunner", lambda: director)
+        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        with pytest.raises(SystemExit):
+            module.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run_module
+
+
+def test_reconcile_and_read_back(run) -> None:
+    director = FakeDirector()
+    result = run(ipvs, director, services=[SERVICE], _ansible_diff=True)
+    assert result["changed"]
+    assert result["lines"] == 3
+    assert [side["before_header"] for side in result["diff"]] == ["settings", "ipvsadm -R"]
+    assert result["diff"][1]["after"] == (
+        "-A -f 13631490 -s mh -b mh-fallback,mh-port\n"
+        "-a -f 13631490 -r 10.244.2.2:0 -i -w 3\n"
+        "-a -f 13631490 -r 10.244.1.2:0 -i -w 1\n"
+    )
+    assert director.sysctls["net.ipv4.vs.sloppy_tcp"] == "1"
+    info = run(ipvs_info, director)
+    assert "foreign" not in info
+    assert info["services"] == [
+        {
+            "mark": 13631490,
+            "family": "ipv4",
+            "scheduler": "mh",
+            "scheduler_flags": ["mh-fallback", "mh-port"],
+            "one_packet": False,
+            "destinations": [{"address": "10.244.1.2", "weight": 1}, {"address": "10.244.2.2", "weight": 3}],
+        }
+    ]
+    assert not run(ipvs, director, services=info["services"])["changed"]
+
+
+def test_check_mode_writes_nothing(run) -> None:
+    director = FakeDirector(loaded=False)
+    director.read_only = True
+    result = run(ipvs, director, services=[SERVICE], _ansible_check_mode=True)
+    assert result["changed"]
+    assert "diff" not in result
+
+
+def test_bad_input_fails_with_a_message(run) -> None:
+    director = FakeDirector()
+    director.read_only = True
+    result = run(ipvs, director, services=[{**SERVICE, "mark": 1}])
+    assert result["failed"]
+    assert result["msg"].startswith("IPVS service with mark 0x1 (ipv4): the mark is not an even one above 0xd00000")
+    assert director.reads == []
+
+
+def test_info_without_the_kernel_module_loads_nothing(run) -> None:
+    director = FakeDirector(loaded=False)
+    director.read_only = True
+    result = run(ipvs_info, director)
+    assert (result["loaded"], result["services"], result["connections"]) == (False, [], [])
+
+
+def test_info_with_foreign_services_and_connections(run) -> None:
+    director = FakeDirector()
+    director.restore("-A -f 7 -s rr\n-A -f 13631490 -s rr\n-a -f 13631490 -r 10.244.1.2:0 -i -w 1\n")
+    result = run(ipvs_info, director, all=True)
+    assert result["foreign"] == ["-A -f 7 -s rr"]
+    assert result["connections"] == [
+        {"mark": 13631490, "family": "ipv4", "address": "10.244.1.2", "active": 0, "inactive": 0}
+    ]
+
+
+def test_info_names_a_bad_range(run) -> None:
+    assert "describe no range" in run(ipvs_info, FakeDirector(), mark_base=0)["msg"]
