@@ -71,7 +71,8 @@ def status() -> bool:
     if number is None:
         say("guest      down")
         return False
-    say(f"guest      up, process {number}, {qemu.MEMORY_MIB} MiB, {(cache.running() / 'accelerator').read_text().strip()}")
+    accel = (cache.running() / "accelerator").read_text().strip()
+    say(f"guest      up, process {number}, {qemu.MEMORY_MIB} MiB, {accel}")
     well = True
     for machine in machines():
         try:
@@ -124,6 +125,7 @@ def _first_boot(built: Path, disk: Path, accel: str) -> None:
     cache.check_space()
     cache.forget_others("disk-*", keep=disk)
     unfinished = disk.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
     qemu.new_disk(unfinished, built)
     with step("Booting the guest"):
         qemu.start(built, unfinished, accel)

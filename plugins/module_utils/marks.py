@@ -24,8 +24,12 @@ class MarkRange:
     """All marks with `mark & mask == base`. They come in pairs (slots): the even one of a slot is the service's, the
     odd one is kept for a second generation of its table. Slot 0 is nobody's: its even mark, `base`, means refuse."""
 
-    base: int
-    mask: int
+    base: int = DEFAULT_MARK_BASE
+    mask: int = DEFAULT_MARK_MASK
+
+    def owns(self, mark: int) -> bool:
+        """Whether the mark is one of these."""
+        return mark & self.mask == self.base
 
     @property
     def capacity(self) -> int:

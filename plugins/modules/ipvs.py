@@ -67,12 +67,12 @@ options:
             default: 1
   mark_base:
     description: Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
-    type: int
-    default: 0x00d00000
+    type: str
+    default: "0x00d00000"
   mark_mask:
     description: Mask of the owned range.
-    type: int
-    default: 0xfff00000
+    type: str
+    default: "0xfff00000"
   purge:
     description:
       - With V(true), owned services and destinations that are not listed are removed and the order of destinations is
@@ -148,6 +148,13 @@ lines:
   type: int
   returned: success
   sample: 11
+stale:
+  description:
+    - Whether something is left that only a run with O(purge=true) removes or puts in order.
+    - Always V(false) after such a run.
+  type: bool
+  returned: success
+  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -178,8 +185,8 @@ ARGUMENT_SPEC = {
             },
         },
     },
-    "mark_base": {"type": "int", "default": 0x00D00000},
-    "mark_mask": {"type": "int", "default": 0xFFF00000},
+    "mark_base": {"type": "str", "default": "0x00d00000"},
+    "mark_mask": {"type": "str", "default": "0xfff00000"},
     "purge": {"type": "bool", "default": True},
     "sysctls": {
         "type": "dict",

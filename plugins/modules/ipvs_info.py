@@ -15,12 +15,12 @@ description:
 options:
   mark_base:
     description: Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
-    type: int
-    default: 0x00d00000
+    type: str
+    default: "0x00d00000"
   mark_mask:
     description: Mask of the owned range.
-    type: int
-    default: 0xfff00000
+    type: str
+    default: "0xfff00000"
   all:
     description: Whether to return the services outside the owned range, too.
     type: bool
@@ -91,12 +91,12 @@ foreign:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import info
-from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import mark_range
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import parse_mark_range
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
 
 ARGUMENT_SPEC = {
-    "mark_base": {"type": "int", "default": 0x00D00000},
-    "mark_mask": {"type": "int", "default": 0xFFF00000},
+    "mark_base": {"type": "str", "default": "0x00d00000"},
+    "mark_mask": {"type": "str", "default": "0xfff00000"},
     "all": {"type": "bool", "default": False},
 }
 
@@ -104,7 +104,7 @@ ARGUMENT_SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        owned = mark_range(module.params["mark_base"], module.params["mark_mask"])
+        owned = parse_mark_range(module.params["mark_base"], module.params["mark_mask"])
         result = info(LocalRunner(), owned, foreign=module.params["all"])
     except DsrError as error:
         module.fail_json(msg=str(error))

@@ -105,6 +105,11 @@ missing:
   elements: str
   sample:
     - 10.244.1.9
+stale:
+  description: Whether something is left that only a run with O(purge=true) removes. Always V(false) after such a run.
+  returned: when all pods in reach could be configured
+  type: bool
+  sample: false
 """
 
 from typing import Any
@@ -148,7 +153,7 @@ def main() -> None:
         module.fail_json(msg=str(failure), **result)
     for address in outcome.missing:
         module.warn(f"pod {address} is in no network namespace of this machine. {CURE_MISSING}")
-    module.exit_json(missing=list(outcome.missing), **result)
+    module.exit_json(missing=list(outcome.missing), stale=outcome.stale, **result)
 
 
 if __name__ == "__main__":

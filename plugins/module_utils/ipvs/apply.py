@@ -21,7 +21,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import 
     foreign_lines,
     parse_listing,
 )
-from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Key, MarkRange, Service, render
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Key, Service, render
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
 
@@ -46,12 +47,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did, or in check mode would do. lines: how many `ipvsadm -R` was given."""
+    """What a run did, or in check mode would do. lines: how many `ipvsadm -R` was given.
+
+    stale: whether something is left that only a run with purge removes or puts in order.
+    """
 
     changed: bool
     before: Side
     after: Side
     lines: int
+    stale: bool
 
 
 def read_table(runner: Runner, owned: MarkRange) -> Listing | None:
@@ -87,7 +92,8 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
         now = _side(runner, wish)
         _compare(now.services, after.services, ops, said)
         _compare_settings(now.sysctls, wish.sysctls)
-    return Outcome(changed, before, after, len(ops))
+    stale = bool(changes(after.services, wish.services, purge=True))
+    return Outcome(changed, before, after, len(ops), stale)
 
 
 def info(runner: Runner, owned: MarkRange, *, foreign: bool) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def info(runner: Runner, owned: MarkRange, *, foreign: bool) -> dict[str, Any]:
 
 def as_result(outcome_: Outcome, *, diff: bool) -> dict[str, Any]:
     """What the module returns."""
-    result: dict[str, Any] = {"changed": outcome_.changed, "lines": outcome_.lines}
+    result: dict[str, Any] = {"changed": outcome_.changed, "lines": outcome_.lines, "stale": outcome_.stale}
     if diff:
         before, after = outcome_.before, outcome_.after
         result["diff"] = [

@@ -14,10 +14,10 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrErr
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
     Destination,
     Key,
-    MarkRange,
     Service,
     canonical_address,
 )
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange, parse_mark_range
 
 _SCHEDULER = re.compile(r"[a-z][a-z0-9_]{0,14}\Z")
 _SYSCTL = re.compile(r"net\.ipv4\.vs\.[a-z][a-z0-9_]*\Z")
@@ -40,20 +40,9 @@ class Wish:
     purge: bool = True
 
 
-def mark_range(base: int, mask: int) -> MarkRange:
-    """The owned range; DsrError when base and mask cannot describe one."""
-    if not (0 < mask <= 0xFFFFFFFF and 0 < base <= 0xFFFFFFFF and base & mask == base and base % 2 == 0):
-        raise DsrError(
-            f"mark_base {base:#x}, mark_mask {mask:#x}",
-            "describe no range of 32-bit firewall marks",
-            "Choose a base above 0, even, with no bit outside the mask, such as 0x00d00000 and 0xfff00000",
-        )
-    return MarkRange(base, mask)
-
-
 def wish(params: Mapping[str, Any]) -> Wish:
     """Module parameters (or a plan's `ipvs` list in the same shape) as a Wish; DsrError names what is wrong."""
-    owned = mark_range(params["mark_base"], params["mark_mask"])
+    owned = parse_mark_range(params["mark_base"], params["mark_mask"])
     services: dict[Key, Service] = {}
     for one in params["services"]:
         service = _service(one, owned)

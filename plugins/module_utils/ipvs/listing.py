@@ -15,10 +15,10 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrErr
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
     Destination,
     Key,
-    MarkRange,
     Service,
     canonical_address,
 )
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 
 COMMAND = ("ipvsadm", "-Ln", "--nosort", "--tun-info")
 SAVE_COMMAND = ("ipvsadm", "-S", "-n")

@@ -16,17 +16,6 @@ Key = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class MarkRange:
-    """The marks this collection owns: every mark with mark & mask == base."""
-
-    base: int = 0x00D00000
-    mask: int = 0xFFF00000
-
-    def owns(self, mark: int) -> bool:
-        return mark & self.mask == self.base
-
-
-@dataclass(frozen=True)
 class Destination:
     """A real server of a service.
 

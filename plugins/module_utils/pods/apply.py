@@ -26,7 +26,7 @@ class Outcome:
     """What a run did, or in check mode would do.
 
     before, after: state as commands. missing: pod addresses found in no namespace. problems: what went wrong with
-    single pods while the others were served.
+    single pods while the others were served. stale: whether something is left that only a run with purge removes.
     """
 
     changed: bool
@@ -34,6 +34,7 @@ class Outcome:
     after: str
     missing: tuple[str, ...]
     problems: tuple[DsrError, ...]
+    stale: bool
 
     def error(self, *, missing_is_error: bool) -> DsrError | None:
         """Everything that went wrong, as one error."""
@@ -75,6 +76,7 @@ class _Run:
     sites: list[_Site] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     problems: list[DsrError] = field(default_factory=list)
+    stale: bool = False
 
 
 def reconcile(runner: Runner, paths: Paths, pods: Sequence[Pod], *, purge: bool, check: bool) -> Outcome:
@@ -98,6 +100,7 @@ def reconcile(runner: Runner, paths: Paths, pods: Sequence[Pod], *, purge: bool,
         after=_text([*modules.lines(needed), *(line for site in run.sites for line in site.lines(site.after))]),
         missing=tuple(run.missing),
         problems=tuple(run.problems),
+        stale=run.stale,
     )
 
 
@@ -119,10 +122,10 @@ def _locate(run: _Run, pods: Sequence[Pod]) -> list[_Site]:
             unclear.update(namespace.inode for namespace in found)
         else:
             _settle(run, sites.setdefault(found[0].inode, _Site(found[0], {})), pod)
+    left_over = [each for each in namespaces if each.has_devices and each.inode not in {*unclear, *sites}]
     if run.purge:
-        for namespace in namespaces:
-            if namespace.has_devices and namespace.inode not in unclear:
-                sites.setdefault(namespace.inode, _Site(namespace, {}))
+        sites.update((namespace.inode, _Site(namespace, {})) for namespace in left_over)
+    run.stale = bool(left_over) and not run.purge
     return list(sites.values())
 
 
@@ -172,6 +175,7 @@ def _read(run: _Run, site: _Site) -> None:
         if lost:
             return
         site.target = diff.wanted(site.before, site.pods, purge=run.purge)
+        run.stale = run.stale or site.target != diff.wanted(site.before, site.pods, purge=True)
     except DsrError as error:
         run.problems.append(_at(site, error))
         return

@@ -102,7 +102,7 @@ def perform(runner: Runner, write: Write) -> None:
     still counts as used. So a set that cannot go yet is tried again, from the line that failed.
     """
     lines = write.lines
-    for _ in range(_TRIES):
+    for _try in range(_TRIES):
         try:
             runner.write(write.argv, "\n".join(lines) + "\n")
             return

@@ -79,13 +79,16 @@ def parse_addresses(text: str) -> dict[Address, str]:
 
 
 def additions(routes: Iterable[Route], rules: Iterable[Rule]) -> list[str]:
-    """Batch lines; a rule comes only after the route it leads to."""
+    """Batch lines; a rule comes only after the route it leads to, delivery only after refusal."""
     return [*(f"route add {route}" for route in sorted(routes)), *(f"rule add {rule}" for rule in sorted(rules))]
 
 
 def removals(routes: Iterable[Route], rules: Iterable[Rule]) -> list[str]:
-    """Batch lines; a route goes only after the rules that led to it."""
-    return [*(f"rule del {rule}" for rule in sorted(rules)), *(f"route del {route}" for route in sorted(routes))]
+    """Batch lines; a route goes only after the rules that led to it, refusal only after delivery."""
+    return [
+        *(f"rule del {rule}" for rule in sorted(rules, reverse=True)),
+        *(f"route del {route}" for route in sorted(routes)),
+    ]
 
 
 def _is_ours(item: Mapping[str, Any]) -> bool:

@@ -9,7 +9,8 @@ import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import read_table, reconcile
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import Wish
-from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Destination, MarkRange, Service, render
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Destination, Service, render
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.fake_director import FakeDirector, Killed
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.strategies import tables
 from hypothesis import given, settings

@@ -14,11 +14,11 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import 
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
     Destination,
-    MarkRange,
     Service,
     canonical_address,
     render,
 )
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.fake_director import FakeDirector, recorded
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.strategies import tables
 from hypothesis import given, settings
