@@ -21,7 +21,8 @@ SUITE = "trixie"
 DISK_SIZE = "16G"
 BASE = "systemd,systemd-sysv,systemd-container,dbus,udev,kmod,procps,openssh-server,python3,sudo,iputils-ping"
 KERNEL = "linux-image-cloud-amd64,initramfs-tools"
-NETWORK = "linux-sysctl-defaults,iproute2,iptables,ipset,ipvsadm,frr,frr-pythontools,bird2,tcpdump,conntrack,ethtool,curl,iperf3"
+NETWORK = "linux-sysctl-defaults,iproute2,iptables,ipset,ipvsadm,frr,frr-pythontools,bird2"
+TOOLS = "tcpdump,conntrack,ethtool,curl,iperf3"
 PODS = "containerd,runc,containernetworking-plugins"
 LEAVE_OUT = ("man", "doc", "locale", "info")
 POD_LEAVE_OUT = [f"--dpkgopt=path-exclude={path}" for path in ("/usr/share/*", "/usr/lib/*/gconv/*")]
@@ -70,7 +71,7 @@ def require_commands(commands: dict[str, str]) -> None:
 def _build(image: Path) -> None:
     root = image / "root.tar"
     with step(f"Bootstrapping Debian {SUITE} with kernel, FRR, BIRD, IPVS and containerd"):
-        _bootstrap(image, ["--variant=minbase", f"--include={BASE},{KERNEL},{NETWORK},{PODS}"], root)
+        _bootstrap(image, ["--variant=minbase", f"--include={BASE},{KERNEL},{NETWORK},{TOOLS},{PODS}"], root)
     with step("Building the pods' container image"):
         layer = image / "pod.tar"
         _bootstrap(image, ["--variant=extract", "--include=base-files,python3", *POD_LEAVE_OUT], layer)

@@ -148,7 +148,7 @@ def _parse_nodes(nodes: Any, problems: Problems) -> dict[str, Node]:
                         raise DsrError(
                             f"node {node.name}",
                             f"address {address.text} is also that of node {owner}",
-                            "Give every node its own dsr_addresses",
+                            "Give every node its own addresses in dsr_node",
                         )
     return known
 
@@ -159,7 +159,7 @@ def _parse_node(name: str, value: Any) -> Node:
     check_keys(item, value, _NODE_KEYS, _NODE_OPTIONS)
     addresses = sequence(f"{item}, addresses", value["addresses"], "addresses")
     if not addresses:
-        raise DsrError(item, "has no address", "State its fabric addresses in dsr_addresses")
+        raise DsrError(item, "has no address", "State its fabric addresses in dsr_node.addresses")
     cidrs = sequence(f"{item}, pod_cidrs", value.get("pod_cidrs", []), "networks")
     return Node(
         name,
@@ -325,7 +325,7 @@ class _ServiceParser:
             raise DsrError(
                 item,
                 f"is outside the pod networks of node {node.name} ({listing(cidr.text for cidr in node.pod_cidrs)})",
-                "Correct the address or the node, or add the network to the node's dsr_pod_cidrs",
+                "Correct the address or the node, or add the network to the node's dsr_node.pod_cidrs",
             )
 
     def _check_vip_is_no_pod(self, service: Service) -> None:

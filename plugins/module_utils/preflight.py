@@ -27,7 +27,7 @@ COMMANDS = (
     "nsenter",
     "sysctl",
 )
-MODULES = ("ip_vs", "ipip", "ip6_tunnel", "xt_set", "ip_set_hash_ipport")
+MODULES = ("ip_vs", "ipip", "ip6_tunnel", "xt_set", "ip_set_hash_ip", "ip_set_hash_ipport")
 
 
 def problems(runner: Runner, paths: Paths, schedulers: Sequence[str], pods: Sequence[str]) -> list[DsrError]:

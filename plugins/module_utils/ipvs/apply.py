@@ -18,12 +18,16 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import 
     COMMAND,
     SAVE_COMMAND,
     Listing,
+    TornListing,
     foreign_lines,
     parse_listing,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Key, Service, render
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
+
+_READS = 5
+"""How often the table is looked at before a listing that cannot be right is believed."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,16 @@ class Outcome:
 def read_table(runner: Runner, owned: MarkRange) -> Listing | None:
     """The owned services of this network namespace; None when the kernel module ip_vs is not loaded.
 
-    ipvsadm is not asked then, since it would load the module.
+    ipvsadm is not asked then, since it would load the module. A listing that was torn is read again.
     """
     runner.require("ipvsadm")
     if runner.run(["test", "-e", "/proc/net/ip_vs"], None, writes=False).rc != 0:
         return None
+    for _try in range(_READS - 1):
+        try:
+            return parse_listing(runner.read(COMMAND), owned)
+        except TornListing:
+            continue
     return parse_listing(runner.read(COMMAND), owned)
 
 
@@ -89,7 +98,7 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
             kernel.read_sysctls(runner, sorted(wish.sysctls))
         kernel.write_sysctls(runner, drift)
         said = _restore(runner, ops, wish.sysctls)
-        now = _side(runner, wish)
+        now = _settled(runner, wish, after.services)
         _compare(now.services, after.services, ops, said)
         _compare_settings(now.sysctls, wish.sysctls)
     stale = bool(changes(after.services, wish.services, purge=True))
@@ -131,6 +140,15 @@ def _side(runner: Runner, wish: Wish) -> Side:
     if table is None:
         return Side(False, {}, {})
     return Side(True, kernel.read_sysctls(runner, sorted(wish.sysctls)), table.services)
+
+
+def _settled(runner: Runner, wish: Wish, written: Mapping[Key, Service]) -> Side:
+    """The machine after the writes; looked at again while not all of them show, as a listing may be torn."""
+    for _try in range(_READS - 1):
+        side = _side(runner, wish)
+        if side.services == written:
+            return side
+    return _side(runner, wish)
 
 
 def _check_kernel(runner: Runner, before: Side, wish: Wish, load: bool) -> None:

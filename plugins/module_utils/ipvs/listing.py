@@ -38,6 +38,14 @@ class Connections:
     inactive: int
 
 
+class TornListing(DsrError):
+    """A listing that shows a service twice: another one came or went while the kernel was telling.
+
+    The kernel hands out the table in parts and finds its place again by counting the services of every network
+    namespace (ip_vs_genl_dump_services). A second look is right.
+    """
+
+
 @dataclass(frozen=True)
 class Listing:
     """The owned services, and the connections of their destinations in the same order."""
@@ -62,7 +70,7 @@ def parse_listing(text: str, owned: MarkRange) -> Listing:
                 current = _service(words, owned)
                 if current is not None:
                     if current.key in headers:
-                        raise ValueError("a service twice")
+                        raise _torn(line)
                     headers[current.key], destinations[current.key] = current, []
             elif current is not None:
                 destination, active, inactive = _destination(words)
@@ -132,6 +140,14 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
         raise ValueError(f"'{text}' is no number")
     return int(text)
+
+
+def _torn(line: str) -> TornListing:
+    return TornListing(
+        f"output of '{' '.join(COMMAND)}'",
+        f"shows the service '{line.strip()[:120]}' twice",
+        "Stop what changes IPVS services on this machine all the time, and run again",
+    )
 
 
 def _unreadable(command: tuple[str, ...], line: str) -> DsrError:

@@ -82,7 +82,7 @@ def _check_family(settings: Settings, current: machine.Machine, family: Family) 
         raise DsrError(
             f"IPv{family.version}", "is switched off in this kernel", "Switch it on, or drop the VIPs of this family"
         )
-    for option, table in (("dsr_table", settings.table), ("dsr_refuse_table", settings.refuse_table)):
+    for option, table in (("director_table", settings.table), ("director_refuse_table", settings.refuse_table)):
         others = current.foreign_routes.get((family, table))
         if others:
             raise DsrError(

@@ -95,4 +95,4 @@ def test_info_with_foreign_services_and_connections(run) -> None:
 
 
 def test_info_names_a_bad_range(run) -> None:
-    assert "has bits outside dsr_mark_mask" in run(ipvs_info, FakeDirector(), mark_base=0)["msg"]
+    assert "is 0, out of range" in run(ipvs_info, FakeDirector(), mark_base="0")["msg"]

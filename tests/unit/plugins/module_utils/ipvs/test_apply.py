@@ -3,14 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import read_table, reconcile
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import Wish
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import COMMAND
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Destination, Service, render
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.fake_director import FakeDirector, Killed
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.strategies import tables
 from hypothesis import given, settings
@@ -210,3 +214,33 @@ def test_killed_at_any_line_the_next_run_converges(current, wanted) -> None:
         reconcile(fake, asked, check_mode=False)
         assert services(fake) == wanted
         assert {name: fake.sysctls[name] for name in SYSCTLS} == SYSCTLS
+
+
+class TearingDirector(FakeDirector):
+    """Shows a service twice in its first listings, as a kernel does whose table changes under the dump."""
+
+    def __init__(self, torn: int) -> None:
+        super().__init__()
+        self.torn = torn
+
+    def run(self, argv: Sequence[str], stdin: str | None, *, writes: bool) -> Result:
+        result = super().run(argv, stdin, writes=writes)
+        if list(argv) == list(COMMAND) and self.torn and "FWM" in result.out:
+            self.torn -= 1
+            last = result.out[result.out.rindex("FWM") :]
+            return replace(result, out=result.out + last)
+        return result
+
+
+def test_torn_listing_is_read_again() -> None:
+    director = TearingDirector(torn=2)
+    director.restore("-A -f 13631490 -s rr\n-a -f 13631490 -r 10.244.1.2:0 -i -w 1\n")
+    listing = read_table(director, OWNED)
+    assert listing is not None and list(listing.services) == [(13631490, "ipv4")]
+
+
+def test_listing_that_stays_torn_is_an_error() -> None:
+    director = TearingDirector(torn=99)
+    director.restore("-A -f 13631490 -s rr\n")
+    with pytest.raises(DsrError, match="twice"):
+        read_table(director, OWNED)

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import (
     Connections,
+    TornListing,
     foreign_lines,
     parse_listing,
 )
@@ -175,7 +176,7 @@ def test_mutilated_output_never_ends_in_a_traceback(name: str, which: int) -> No
             else:
                 foreign_lines(mutilated(text, rng), OWNED)
         except DsrError as error:
-            assert "cannot read the line" in str(error)
+            assert "cannot read the line" in str(error) or isinstance(error, TornListing)
             refused += 1
     assert refused
 

@@ -130,7 +130,7 @@ class World:
         """Variables of the hosts, as the playbook leaves them."""
         hosts: dict[str, dict[str, Any]] = {name: {"dsr_verify_capture": got} for name, got in self.captures().items()}
         for node in NODES:
-            hosts[node]["dsr_addresses"] = [self.family.node(node)]
+            hosts[node]["dsr_node"] = {"addresses": [self.family.node(node)]}
         return {**hosts, "client": {"dsr_verify_probe": self.probe()}}
 
     def _gateways(self) -> list[str]:
