@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -70,3 +71,14 @@ def playbook(tmp_path: Path) -> Playbook:
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=600)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def dump(machine: Machine) -> Callable[[], dict[str, str]]:
+    """Everything of every machine that the collection could touch, as text."""
+    script = (REPOSITORY / "molecule/dump.sh").read_text()
+
+    def take() -> dict[str, str]:
+        return {name: machine(name).check_output(f"sh -c {shlex.quote(script)}") for name in ("client", "r1", *NODES)}
+
+    return take

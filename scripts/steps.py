@@ -62,11 +62,17 @@ def all_steps() -> list[Step]:
         Step("lint", "role contract", "python scripts/check_roles.py"),
         Step("lint", "ansible-lint", "ansible-lint"),
         Step("units", "ansible-test units", "scripts/ansible-test units", junit=str(UNITS_OUTPUT)),
+        pytest_step("units", "lab units", "lab/tests"),
         Step("sanity", "ansible-test sanity", "scripts/ansible-test sanity"),
         Step("lab", "packages", "scripts/install-prerequisites"),
         Step("lab", "lab", "lab/dsrlab up", needs="packages"),
         *(molecule_step(path.parent.name) for path in sorted(REPOSITORY.glob("molecule/*/molecule.yml"))),
     ]
+
+
+def pytest_step(group: str, name: str, folder: str) -> Step:
+    junit = RESULTS / f"{name.replace(' ', '-')}.xml"
+    return Step(group, name, f"pytest --junitxml={shlex.quote(str(junit))} {folder}", junit=str(junit))
 
 
 def molecule_step(scenario: str) -> Step:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 TOPOLOGY = json.loads((HERE / "topology.json").read_text())
@@ -73,7 +74,7 @@ def pod_routes(name: str) -> list[list[str]]:
     return routes
 
 
-def mount_root(name: str, machine: dict) -> None:
+def mount_root(name: str, machine: dict[str, Any]) -> None:
     if not BASE.is_mount():
         BASE.mkdir(parents=True, exist_ok=True)
         run("mount", "-o", "ro,noload", "/dev/vdb", str(BASE))
@@ -88,7 +89,7 @@ def mount_root(name: str, machine: dict) -> None:
         run("mount", "-t", "overlay", "-o", options, name, str(root))
 
 
-def prepare_disk(name: str, machine: dict, upper: Path) -> None:
+def prepare_disk(name: str, machine: dict[str, Any], upper: Path) -> None:
     """The few files in which a machine differs from the common image."""
     files = {"etc/hostname": name + "\n", "etc/machine-id": ""}
     if machine["role"] != "client":
@@ -109,7 +110,7 @@ def prepare_disk(name: str, machine: dict, upper: Path) -> None:
     fresh.rename(upper)
 
 
-def cni_network(machine: dict) -> dict:
+def cni_network(machine: dict[str, Any]) -> dict[str, Any]:
     """A bridge per node with one pod range per address family, as CNI's reference plugins do it."""
     ranges = [[{"subnet": cidr}] for cidr in machine["pod_cidrs"]]
     routes = [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]

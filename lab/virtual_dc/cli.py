@@ -27,6 +27,17 @@ VERBS = {
 
 def main(argv: list[str]) -> int:
     """Run one verb; the exit status is 0 if it did what it says, 1 otherwise, 130 when interrupted."""
+    try:
+        return run(parse(argv))
+    except LabError as error:
+        say(f"dsrlab: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("dsrlab: interrupted; run the same command again to go on")
+        return 130
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dsrlab", description=DESCRIPTION)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, text in VERBS.items():
@@ -36,15 +47,7 @@ def main(argv: list[str]) -> int:
     into = verbs.add_parser("ssh", help=text, description=text)
     into.add_argument("name", choices=names, metavar="NAME")
     into.add_argument("command", nargs=argparse.REMAINDER)
-    asked = parser.parse_args(argv)
-    try:
-        return run(asked)
-    except LabError as error:
-        say(f"dsrlab: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("dsrlab: interrupted; run the same command again to go on")
-        return 130
+    return parser.parse_args(argv)
 
 
 def run(asked: argparse.Namespace) -> int:

@@ -95,7 +95,7 @@ def _bootstrap(image: Path, options: Sequence[str], target: Path) -> None:
 def _write_disk(image: Path, tarball: Path) -> None:
     """Unpack, add the lab's own files, and make a file system of it; fakeroot keeps the owners without being root."""
     ssh.make_key(image)
-    script = _WRITE_DISK if os.geteuid() == 0 else f"fakeroot sh -c '{_WRITE_DISK}'"
+    script = _WRITE_DISK if os.geteuid() == 0 else f"fakeroot sh -euc '{_WRITE_DISK}'"
     if os.geteuid() != 0:
         require_commands({"fakeroot": "fakeroot"})
     environment = {

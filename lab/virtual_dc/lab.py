@@ -24,9 +24,10 @@ PATIENCE = {"kvm": 60.0, "tcg": 240.0}
 def up() -> None:
     """Bring the lab up: nothing if it runs, seconds from a snapshot, minutes from nothing."""
     with cache.lock():
-        if qemu.pid():
+        if qemu.pid() and _ready().exists():
             say("The lab is up already.")
             return
+        _stop()
         _start()
 
 
@@ -86,6 +87,7 @@ def status() -> bool:
 def _stop() -> bool:
     if ssh.configuration().exists():
         ssh.hang_up()
+    _ready().unlink(missing_ok=True)
     stopped = qemu.stop()
     shutil.rmtree(cache.running() / "ansible", ignore_errors=True)
     ssh.configuration().unlink(missing_ok=True)
@@ -111,9 +113,15 @@ def _start() -> None:
             _first_boot(built, disk, accel)
         with step("Waiting for every machine to answer"):
             _wait([machine.name for machine in machines()], accel)
+        _ready().touch()
     except BaseException:
         _stop()
         raise
+
+
+def _ready() -> Path:
+    """Exists while the lab is up as a whole; a guest without it was left behind by a dsrlab that was killed."""
+    return cache.running() / "ready"
 
 
 def _disk_key(built: Path, accel: str) -> str:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import DEFAULT_MARK_BASE, DEFAULT_MARK_MASK
 from ansible_collections.baremetal.dsr.plugins.module_utils.model import parse_cluster
@@ -25,7 +26,7 @@ def plan(
     mark_base: Any = DEFAULT_MARK_BASE,
     mark_mask: Any = DEFAULT_MARK_MASK,
 ) -> HostPlan:
-    """Plan of one host as plain, JSON-ready data; AnsibleFilterError on bad input."""
+    """Plan of one host as plain, JSON-ready data, its warnings shown too; AnsibleFilterError on bad input."""
     try:
         given = {
             "services": _plain("dsr_services", services),
@@ -34,9 +35,12 @@ def plan(
             "mark_base": _plain("dsr_mark_base", mark_base),
             "mark_mask": _plain("dsr_mark_mask", mark_mask),
         }
-        return _cluster_plan(json.dumps(given)).for_host(str(host))
+        made = _cluster_plan(json.dumps(given)).for_host(str(host))
     except DsrError as error:
         raise AnsibleFilterError(str(error)) from error
+    for warning in made["warnings"]:
+        Display().warning(warning)  # Ansible shows each text once in a run
+    return made
 
 
 @lru_cache(maxsize=1)

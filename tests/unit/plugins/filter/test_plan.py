@@ -4,10 +4,6 @@
 from __future__ import annotations
 
 import datetime
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +12,23 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.dsr.plugins.filter import plan as plugin
 from ansible_collections.baremetal.dsr.plugins.module_utils.model import parse_cluster
 from ansible_collections.baremetal.dsr.plugins.module_utils.plan import HostPlan, plan_cluster
+from ansible_collections.baremetal.dsr.tests.unit.plugins.filter import ansible_process
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_data import Data, example
 
 PLAN = plugin.FilterModule().filters()["plan"]
 TEMPLATE = "{{ services | baremetal.dsr.plan(host='n1', nodes=nodes, vip_pools=vip_pools, mark_base='0x00d00000') }}"
-COLLECTIONS = Path(plugin.__file__).parents[5]
 
 
 def expected() -> HostPlan:
     return plan_cluster(parse_cluster(**example())).for_host("n1")
 
 
-def ansible(folder: Path, variables: Data) -> str:
-    """What Ansible, as a process of its own, prints for TEMPLATE over the variables."""
-    file = folder / "variables.json"
-    file.write_text(json.dumps(variables))
-    command = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "ansible.builtin.debug"]
-    done = subprocess.run(
-        [*command, "-a", json.dumps({"msg": TEMPLATE}), "-e", f"@{file}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"},
-    )
-    return done.stdout + done.stderr
+def crowded(name: str) -> Data:
+    """A cluster whose plan has a warning: more backends than mh shares evenly."""
+    data = example()
+    backends = [{"address": f"10.244.1.{pod + 2}", "node": "n1"} for pod in range(41)]
+    data["services"][0].update(name=name, backends=backends)
+    return data
 
 
 def test_same_plan_as_the_planner() -> None:
@@ -84,16 +73,33 @@ def test_through_ansible_with_templates_inside_the_input(tmp_path: Path) -> None
     web["vip"] = "203.0.113.{{ last }}"
     web["ports"][0]["port"] = "{{ 79 + last }}"
     web["backends"][0]["node"] = "{{ second }}"
-    said = ansible(tmp_path, data)
-    assert "localhost | SUCCESS => " in said
-    assert json.JSONDecoder().raw_decode(said.split("SUCCESS => ", 1)[1])[0]["msg"] == expected()
+    assert ansible_process.result(ansible_process.say(tmp_path, TEMPLATE, data)) == expected()
 
 
 def test_error_through_ansible_tells_every_problem(tmp_path: Path) -> None:
     data = example()
     for service in data["services"]:
         service["vip"] = "here"
-    said = ansible(tmp_path, data)
+    said = ansible_process.say(tmp_path, TEMPLATE, data)
     assert "service web, vip: 'here' is not an IP address" in said
     assert "service idle, vip: 'here' is not an IP address" in said
     assert "Traceback" not in said
+
+
+def test_warning_is_shown_and_stays_in_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    data = crowded("shown")
+    made = PLAN(data["services"], "n1", data["nodes"], data["vip_pools"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert len(made["warnings"]) == 1
+    assert f"[WARNING]: {made['warnings'][0]}" in said
+
+
+def test_nothing_is_shown_of_a_plan_without_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    data = example()
+    PLAN(data["services"], "n1", data["nodes"], data["vip_pools"])
+    assert capsys.readouterr().err == ""
+
+
+def test_through_ansible_a_warning_is_shown_once(tmp_path: Path) -> None:
+    said = ansible_process.say(tmp_path, f"{TEMPLATE} {TEMPLATE}", crowded("web"))
+    assert " ".join(said.split()).count("[WARNING]: Service web has 41 backends: beyond 40,") == 1

@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.dsr.plugins.filter import verdict as plugin
+from ansible_collections.baremetal.dsr.tests.unit.plugins.filter import ansible_process
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.proof.world import NODES, World
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,23 +20,10 @@ FILTERS = plugin.FilterModule().filters()
 HOSTS = "hostvars=hosts, nodes=['n1', 'n2', 'n3'], routers=['r1'], clients=['client']"
 TEMPLATE = f"{{{{ services | baremetal.dsr.verdict({HOSTS}) }}}}"
 TARGETS = "{{ services | baremetal.dsr.probe_targets }}"
-COLLECTIONS = Path(plugin.__file__).parents[5]
 
 
 def ansible(folder: Path, template: str, variables: dict[str, Any]) -> Any:
-    """What Ansible, as a process of its own, makes of the template."""
-    file = folder / "variables.json"
-    file.write_text(json.dumps(variables))
-    command = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "ansible.builtin.debug"]
-    done = subprocess.run(
-        [*command, "-a", json.dumps({"msg": template}), "-e", f"@{file}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.partition("=>")[2])["msg"]
+    return ansible_process.result(ansible_process.say(folder, template, variables))
 
 
 def test_ansible_finds_both_filters(tmp_path: Path) -> None:

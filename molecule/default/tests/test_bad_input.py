@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot work is refused with a clear message before anything changes on any machine.
+
+The single mistakes are tested without machines (tests/unit/plugins/module_utils/test_model.py); here it is seen that
+the playbook stops for them in time, and for what only a machine can know.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+
+def service(**changes: Any) -> dict[str, Any]:
+    backends = [{"address": "10.244.1.2", "node": "n1"}]
+    return {"name": "web", "vip": "203.0.113.1", "ports": [{"port": 80}], "backends": backends, **changes}
+
+
+def assert_refused(done, *words: str) -> None:
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert "Traceback" not in said
+    assert all(word in said for word in words), said
+    assert "changed=0" in said
+    assert not re.search(r"changed=[1-9]", said), said
+
+
+@pytest.mark.parametrize(
+    ("services", "words"),
+    [
+        ([service(vip="198.51.100.7")], ["service web", "pool"]),
+        ([service(backends=[{"address": "10.244.1.2", "node": "n9"}])], ["service web", "n9"]),
+        (
+            [service(backends=[{"address": "10.244.1.99", "node": "n1"}])],
+            ["pod 10.244.1.99", "in no network namespace"],
+        ),
+    ],
+    ids=["VIP outside the pools", "unknown node", "pod that is not there"],
+)
+def test_bad_services(playbook, services: list[dict[str, Any]], words: list[str]) -> None:
+    assert_refused(playbook("site", dsr_services=services), *words)
+
+
+def test_node_without_ipvsadm(playbook, machine) -> None:
+    node = machine("n2")
+    node.check_output("mv /usr/sbin/ipvsadm /root/ipvsadm")
+    try:
+        done = playbook("site")
+    finally:
+        node.check_output("mv /root/ipvsadm /usr/sbin/ipvsadm")
+    assert_refused(done, "command ipvsadm", "Install the package ipvsadm")
+
+
+def test_unknown_scheduler_of_this_kernel(playbook) -> None:
+    assert_refused(playbook("site", dsr_services=[service(scheduler="fastest")]), "service web", "fastest")

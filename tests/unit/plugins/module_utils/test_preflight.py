@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import COMMANDS, MODULES, problems
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import PACKAGES
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.node import Node
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path)
+
+
+def said(node: Node, schedulers: tuple[str, ...] = ("mh",), pods: tuple[str, ...] = ()) -> list[str]:
+    return [str(error) for error in problems(node, node.paths, schedulers, pods)]
+
+
+def test_complete_node_has_no_problems(node: Node) -> None:
+    assert said(node, ("mh", "rr"), ("10.244.1.2", "10.244.1.3", "2001:db8:244:1::2")) == []
+    assert node.writes == []
+
+
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [("ipvsadm", "ipvsadm"), ("ipset", "ipset"), ("bird", "bird2"), ("birdc", "bird2"), ("nsenter", "util-linux")],
+)
+def test_missing_command_names_its_package(node: Node, command: str, package: str) -> None:
+    node.absent = {command}
+    assert said(node) == [f"command {command}: not found on this machine. Install the package {package}"]
+
+
+def test_all_missing_commands_are_told_at_once(node: Node) -> None:
+    node.absent = set(COMMANDS)
+    assert [line.split(":")[0] for line in said(node)] == [f"command {command}" for command in COMMANDS]
+    assert node.commands == []
+
+
+def test_the_package_of_every_command_is_known() -> None:
+    assert set(COMMANDS) <= set(PACKAGES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_kernel_without_a_module_names_module_and_package(node: Node, module: str) -> None:
+    node.modules.remove(module)
+    (line,) = said(node)
+    assert line.startswith(f"kernel module {module}: cannot be loaded into the running kernel. Install ")
+    assert "linux-modules-extra-$(uname -r) on Ubuntu" in line
+    assert line.endswith(f"CONFIG_{module.upper()}=m")
+
+
+def test_scheduler_that_the_kernel_lacks(node: Node) -> None:
+    (line,) = said(node, ("mh", "wlc", "wlc"))
+    assert line.startswith("IPVS scheduler wlc: this kernel has no module ip_vs_wlc. Choose another scheduler. Or: ")
+
+
+def test_loaded_module_needs_no_file_to_load_it_from(node: Node) -> None:
+    node.modules.clear()
+    node.loaded = {*MODULES, "ip_vs_mh"}
+    assert said(node) == []
+
+
+def test_kernel_without_loadable_modules_is_believed(node: Node) -> None:
+    node.modules.clear()
+    node.modular = False
+    assert said(node) == []
+
+
+def test_pod_in_no_namespace_is_named(node: Node) -> None:
+    (line,) = said(node, pods=("10.244.1.2", "10.244.1.9"))
+    assert line.startswith("pod 10.244.1.9: its address is in no network namespace of this machine. Check that the pod")
+
+
+def test_address_of_the_node_itself_is_no_pod(node: Node) -> None:
+    assert said(node, pods=("192.0.2.11",))[0].startswith("pod 192.0.2.11: ")
+
+
+def test_all_problems_are_told_at_once_and_nothing_is_written(node: Node) -> None:
+    node.modules -= {"ip_vs", "ipip", "ip_vs_mh"}
+    found = said(node, ("mh", "rr"), ("10.244.1.8", "10.244.1.2", "10.244.1.9"))
+    assert [line.split(":")[0] for line in found] == [
+        "kernel module ip_vs",
+        "kernel module ipip",
+        "IPVS scheduler mh",
+        "pod 10.244.1.8",
+        "pod 10.244.1.9",
+    ]
+    assert node.writes == []

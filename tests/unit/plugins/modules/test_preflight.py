@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.baremetal.dsr.plugins.modules import preflight
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.node import Node
+
+Module = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path)
+
+
+@pytest.fixture
+def run(node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Module:
+    """Run the module on the node; what it returned."""
+
+    def run_module(**options: Any) -> dict[str, Any]:
+        monkeypatch.setattr(preflight, "LocalRunner", lambda: node)
+        monkeypatch.setattr(preflight, "Paths", lambda: node.paths)
+        with patch_module_args(options), pytest.raises(SystemExit):
+            preflight.main()
+        told: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return told
+
+    return run_module
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_complete_node(node: Node, run: Module, check: bool) -> None:
+    told = run(pods=["10.244.1.2"], _ansible_check_mode=check)
+    assert (told["changed"], told["problems"], "failed" in told) == (False, [], False)
+    assert node.writes == []
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_every_problem_is_in_the_message(node: Node, run: Module, check: bool) -> None:
+    node.modules -= {"ip_vs", "ip_vs_wlc"}
+    told = run(schedulers=["wlc"], pods=["10.244.1.9"], _ansible_check_mode=check)
+    assert told["failed"]
+    assert told["msg"].splitlines() == told["problems"]
+    items = [problem.split(":")[0] for problem in told["problems"]]
+    assert items == ["kernel module ip_vs", "IPVS scheduler wlc", "pod 10.244.1.9"]
+    assert node.writes == []
+
+
+def test_scheduler_mh_is_looked_for_when_none_is_named(node: Node, run: Module) -> None:
+    node.modules.remove("ip_vs_mh")
+    assert run()["problems"][0].startswith("IPVS scheduler mh: ")
+
+
+def test_missing_command(node: Node, run: Module) -> None:
+    node.absent = {"ipvsadm"}
+    told = run(pods=["10.244.1.9"])
+    assert told["failed"]
+    assert told["msg"] == "command ipvsadm: not found on this machine. Install the package ipvsadm"
