@@ -9,7 +9,8 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,25 @@ def dump(machine: Machine) -> Callable[[], dict[str, str]]:
         return {name: machine(name).check_output(f"sh -c {shlex.quote(script)}") for name in ("client", "r1", *NODES)}
 
     return take
+
+
+@pytest.fixture
+def flows() -> Callable[..., AbstractContextManager[dict[str, Any]]]:
+    """`with flows(20, VIP, ...) as result:` keeps connections open; afterwards result tells how they fared."""
+    script = shlex.quote((REPOSITORY / "molecule/flows.py").read_text())
+
+    @contextmanager
+    def keep(count: int, *vips: str) -> Iterator[dict[str, Any]]:
+        line = f"python3 -c {script} {count} {' '.join(vips)}"
+        command = ["ssh", "-F", str(lab_home() / "run/ssh_config"), "client", line]
+        result: dict[str, Any] = {}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin and process.stdout
+            assert process.stdout.readline() == "ready\n", "the connections could not be opened"
+            try:
+                yield result
+            finally:
+                process.stdin.close()
+                result.update(json.loads(process.stdout.read()))
+
+    return keep

@@ -8,8 +8,8 @@ tables() {
     for save in iptables-save ip6tables-save; do $save | sed -e '/^#/d' -e 's/\[[0-9]*:[0-9]*\]//'; done
     ip -4 rule; ip -6 rule
     ip -4 route show table all; ip -6 route show table all | sed 's/ expires [0-9]*sec//'
-    ip address | sed 's/valid_lft.*//'
-    for kind in ipip ip6tnl; do ip -details link show type $kind; done
+    ip address | sed -e 's/^[0-9]*: //' -e 's/valid_lft.*//' -e 's/ permaddr .*//'
+    for kind in ipip ip6tnl; do ip -details link show type $kind; done | sed 's/^[0-9]*: //'
     sysctl -a 2>/dev/null | grep -E '^net\.ipv[46]\.(conf\.(all|default|dsr.|lo)\.|ip_forward|fib_multipath|vs\.)' | grep -v stable_secret
 }
 tables node
@@ -22,7 +22,7 @@ systemctl list-units --all --plain --no-legend --type=service,timer,socket | awk
 for task in $(ctr task ls -q 2>/dev/null | sort); do
     pid=$(ctr task ls | awk -v name="$task" '$1 == name {print $2}')
     nsenter --net="/proc/$pid/ns/net" sh -c "$(cat <<INNER
-ip address | sed 's/valid_lft.*//'; ip -4 route show table all; ip -6 route show table all
+ip address | sed -e 's/^[0-9]*: //' -e 's/valid_lft.*//' -e 's/ permaddr .*//'; ip -4 route show table all; ip -6 route show table all
 sysctl -a 2>/dev/null | grep -E '^net\.ipv[46]\.conf\.(all|default|dsr.|eth0|lo)\.' | grep -v stable_secret
 INNER
 )" | sed "s/^/$task: /"

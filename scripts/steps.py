@@ -53,6 +53,8 @@ class Result:
 
 def all_steps() -> list[Step]:
     return [
+        # First, because it may ask whether it may use sudo.
+        Step("lab", "packages", "scripts/install-prerequisites"),
         Step("lint", "shellcheck", f"scripts/install-prerequisites shellcheck && shellcheck {BASH_SCRIPTS}"),
         Step("lint", "ruff check", "ruff check ."),
         Step("lint", "ruff format", "ruff format --check --diff ."),
@@ -64,7 +66,6 @@ def all_steps() -> list[Step]:
         Step("units", "ansible-test units", "scripts/ansible-test units", junit=str(UNITS_OUTPUT)),
         pytest_step("units", "lab units", "lab/tests"),
         Step("sanity", "ansible-test sanity", "scripts/ansible-test sanity"),
-        Step("lab", "packages", "scripts/install-prerequisites"),
         Step("lab", "lab", "lab/dsrlab up", needs="packages"),
         *(molecule_step(path.parent.name) for path in sorted(REPOSITORY.glob("molecule/*/molecule.yml"))),
     ]

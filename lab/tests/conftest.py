@@ -16,8 +16,8 @@ import pytest
 LAB = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(LAB))
 
-Dsrlab = Callable[..., "subprocess.CompletedProcess[str]"]
-Sleeper = Callable[..., "subprocess.Popen[bytes]"]
+Dsrlab = Callable[..., subprocess.CompletedProcess[str]]
+Sleeper = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture(autouse=True)

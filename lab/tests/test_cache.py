@@ -58,12 +58,20 @@ def test_full_disk_is_told_with_its_cure(home: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(LabError) as caught:
         cache.check_space()
     assert str(caught.value) == (
-        f"only 1.5 GiB free under {home}, 6 GiB are needed: free some, or set DSRLAB_HOME to a folder on a bigger disk"
+        f"only 1.5 GiB free under {home}, 6.0 GiB are needed: "
+        "free some, or set DSRLAB_HOME to a folder on a bigger disk"
     )
 
 
 def test_just_enough_space(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=6 * 1024**3))
+    cache.check_space()
+
+
+def test_what_was_built_already_needs_no_space_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "image-a").mkdir(parents=True)
+    (home / "image-a/root.ext4").write_bytes(bytes(1024**2))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=6 * 1024**3 - 1024**2))
     cache.check_space()
 
 
@@ -90,6 +98,6 @@ def test_lock_refuses_a_second_holder_and_is_free_afterwards() -> None:
 
 def test_lock_is_free_after_a_failure() -> None:
     with pytest.raises(ZeroDivisionError), cache.lock():
-        _ = 1 / 0
+        raise ZeroDivisionError
     with cache.lock():
         pass

@@ -3,15 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from virtual_dc import cache
 
-Dsrlab = Callable[..., "subprocess.CompletedProcess[str]"]
-Sleeper = Callable[..., "subprocess.Popen[bytes]"]
+Dsrlab = Callable[..., subprocess.CompletedProcess[str]]
+Sleeper = Callable[..., subprocess.Popen[bytes]]
 
 
 def test_down_when_nothing_runs(dsrlab: Dsrlab) -> None:
@@ -65,10 +68,36 @@ def test_only_one_at_a_time(dsrlab: Dsrlab, verb: str) -> None:
     )
 
 
-def test_clean_empties_the_cache_and_nothing_else(dsrlab: Dsrlab, home: Path) -> None:
-    (home / "image-a").mkdir(parents=True)
-    (home / "disk-a.qcow2").touch()
-    (home.parent / "mine").touch()
+def test_clean_removes_what_the_lab_made_and_nothing_else(dsrlab: Dsrlab, home: Path) -> None:
+    for folder in ("image-a", "image-b.unfinished", "mine"):
+        (home / folder).mkdir(parents=True)
+    for file in ("disk-a.qcow2", "disk-b.unfinished", "mine/file"):
+        (home / file).touch()
     assert dsrlab("clean").returncode == 0
-    assert list(home.iterdir()) == []
-    assert (home.parent / "mine").exists()
+    assert list(home.iterdir()) == [home / "mine"]
+    assert (home / "mine/file").exists()
+
+
+def command_line(up: str) -> subprocess.Popen[str]:
+    """`dsrlab up` in a process of its own, where bringing the lab up is this Python text."""
+    code = f"import sys, time; from virtual_dc import cli, lab; lab.up = lambda: {up}; sys.exit(cli.main(['up']))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(cache.__file__).parents[1])}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_every_way_to_interrupt_it_is_one(sign: signal.Signals) -> None:
+    child = command_line("(print(flush=True), time.sleep(60))")
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.send_signal(sign)
+    _out, said = child.communicate(timeout=20)
+    assert (child.returncode, said) == (130, "dsrlab: interrupted; run the same command again to go on\n")
+
+
+def test_full_disk_is_no_traceback() -> None:
+    child = command_line("open('/dev/full', 'wb', 0).write(b'x')")
+    _out, said = child.communicate(timeout=20)
+    assert (child.returncode, said) == (1, "dsrlab: [Errno 28] No space left on device\n")

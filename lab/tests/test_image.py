@@ -64,7 +64,8 @@ def building(tools: Path) -> subprocess.Popen[str]:
     """A process that builds, once its mmdebstrap runs; that one never comes to an end by itself."""
     running = tools / "running"
     put(tools, "mmdebstrap", f'echo $$ > "{running}.new"; mv "{running}.new" "{running}"; exec sleep 60')
-    code = "from virtual_dc import cache, image; cache.NEEDED_BYTES = 0; image.ensure()"
+    interruptible = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job is not
+    code = f"{interruptible}; from virtual_dc import cache, image; cache.NEEDED_BYTES = 0; image.ensure()"
     environment = {**os.environ, "PYTHONPATH": str(LAB), "PYTHONDONTWRITEBYTECODE": "1"}
     child = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -14,7 +14,7 @@ from virtual_dc import cache, qemu
 from virtual_dc.errors import LabError
 from virtual_dc.topology import machines
 
-Sleeper = Callable[..., "subprocess.Popen[bytes]"]
+Sleeper = Callable[..., subprocess.Popen[bytes]]
 
 
 def test_taken_port_is_told_with_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:

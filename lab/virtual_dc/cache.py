@@ -41,19 +41,24 @@ def key_of(parts: Iterable[str | Path]) -> str:
     return digest.hexdigest()[:12]
 
 
+def used_bytes() -> int:
+    """What the cache takes on disk."""
+    return sum(path.stat().st_blocks * 512 for path in home().rglob("*") if path.is_file())
+
+
 def check_space() -> None:
-    """LabError if the disk under the cache cannot hold an image, a disk and a snapshot."""
+    """LabError if the disk under the cache cannot hold an image, a disk and a snapshot, less what it holds already."""
     home().mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(home()).free
-    if free < NEEDED_BYTES:
+    free, needed = shutil.disk_usage(home()).free, NEEDED_BYTES - used_bytes()
+    if free < needed:
         raise LabError(
-            f"only {free / 1024**3:.1f} GiB free under {home()}, {NEEDED_BYTES / 1024**3:.0f} GiB are needed: "
+            f"only {free / 1024**3:.1f} GiB free under {home()}, {needed / 1024**3:.1f} GiB are needed: "
             "free some, or set DSRLAB_HOME to a folder on a bigger disk"
         )
 
 
-def forget_others(pattern: str, keep: Path) -> None:
-    """Remove what older inputs left behind, so that the cache does not grow."""
+def forget_others(pattern: str, keep: Path | None) -> None:
+    """Remove what has such a name, but for the one to keep, so that the cache does not grow."""
     for path in home().glob(pattern):
         if path != keep:
             if path.is_dir():

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
+import subprocess
 import sys
 
 from virtual_dc import lab, ssh
@@ -21,15 +23,18 @@ VERBS = {
     "down": "take it down; nothing stays but the cache",
     "reset": "put it back to the moment after its first boot",
     "status": "show what runs, and whether every machine answers",
-    "clean": "take it down and empty the cache",
+    "clean": "take it down and remove what was built",
 }
 
 
 def main(argv: list[str]) -> int:
     """Run one verb; the exit status is 0 if it did what it says, 1 otherwise, 130 when interrupted."""
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(sign) == signal.SIG_DFL:  # under nohup it is not
+            signal.signal(sign, signal.default_int_handler)
     try:
         return run(parse(argv))
-    except LabError as error:
+    except (LabError, OSError, subprocess.CalledProcessError) as error:
         say(f"dsrlab: {error}")
         return 1
     except KeyboardInterrupt:

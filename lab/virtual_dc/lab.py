@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import tarfile
 import time
 from pathlib import Path
@@ -45,15 +44,12 @@ def down() -> None:
 
 
 def clean() -> None:
-    """Take the lab down and forget everything that was built."""
+    """Take the lab down and forget everything that was built; what else is in the folder stays."""
     with cache.lock():
         _stop()
-        for path in cache.home().iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    say(f"{cache.home()} is empty.")
+        for pattern in ("image-*", "disk-*", "run"):
+            cache.forget_others(pattern, keep=None)
+    say(f"Nothing of the lab is left in {cache.home()}.")
 
 
 def require_running() -> int:
@@ -67,8 +63,7 @@ def require_running() -> int:
 def status() -> bool:
     """Print what runs and where; False if anything that should answer does not."""
     number = qemu.pid()
-    size = sum(path.stat().st_blocks * 512 for path in cache.home().rglob("*") if path.is_file())
-    say(f"cache      {cache.home()}  {size / 1024**3:.1f} GiB")
+    say(f"cache      {cache.home()}  {cache.used_bytes() / 1024**3:.1f} GiB")
     if number is None:
         say("guest      down")
         return False
@@ -89,7 +84,6 @@ def _stop() -> bool:
         ssh.hang_up()
     _ready().unlink(missing_ok=True)
     stopped = qemu.stop()
-    shutil.rmtree(cache.running() / "ansible", ignore_errors=True)
     ssh.configuration().unlink(missing_ok=True)
     return stopped
 

@@ -36,7 +36,9 @@ def verdict(
             nodes={str(name): parse_machine(name, hostvars[name].get(CAPTURE)) for name in nodes},
             routers={str(name): parse_machine(name, hostvars[name].get(CAPTURE)) for name in routers},
             addresses={
-                str(name): frozenset(str(address) for address in hostvars[name]["dsr_node"]["addresses"])
+                str(name): frozenset(
+                    str(address) for address in hostvars[name].get("dsr_node", {}).get("addresses", ())
+                )
                 for name in nodes
             },
             probes={str(name): parse_probe(name, hostvars[name].get(PROBE)) for name in clients},

@@ -29,7 +29,7 @@ class MarkRange:
 
     def owns(self, mark: int) -> bool:
         """Whether the mark is one of these."""
-        return mark & self.mask == self.base
+        return 0 <= mark <= _ALL_BITS and mark & self.mask == self.base
 
     @property
     def capacity(self) -> int:
@@ -43,7 +43,7 @@ class MarkRange:
 def parse_mark_range(base: Any, mask: Any) -> MarkRange:
     """MarkRange from numbers or their text ("0x00d00000"); DsrError unless it is one gapless range without mark 0."""
     base = integer("dsr_mark_base", base, 1, _ALL_BITS)
-    mask = integer("dsr_mark_mask", mask, 0, _ALL_BITS)
+    mask = integer("dsr_mark_mask", mask, 1, _ALL_BITS)
     inverse = mask ^ _ALL_BITS
     if inverse & (inverse + 1):
         raise DsrError(
@@ -55,7 +55,7 @@ def parse_mark_range(base: Any, mask: Any) -> MarkRange:
         raise DsrError(
             "dsr_mark_base",
             f"{base:#010x} has bits outside dsr_mark_mask {mask:#010x}",
-            f"Use a base inside the mask, such as {base & mask or DEFAULT_MARK_BASE:#010x}",
+            f"Use a base inside the mask, such as {base & mask or mask & -mask:#010x}",
         )
     return MarkRange(base, mask)
 

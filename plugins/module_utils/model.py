@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The cluster as the planner sees it, and the one door plain inventory data comes in by.
 
-Everything is validated here, once; nothing behind `parse_cluster` checks again.
+Everything is validated here, once; the planner behind `parse_cluster` checks nothing again. (The modules check their
+own options, as they can be used without a plan.)
 """
 
 from __future__ import annotations
@@ -37,9 +38,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.marks import (
     assign_marks,
     parse_mark_range,
 )
-
-SCHEDULERS: Final = ("dh", "fo", "lblc", "lblcr", "lc", "mh", "nq", "ovf", "rr", "sed", "sh", "twos", "wlc", "wrr")
-"""The IPVS schedulers of the Linux kernel."""
+from ansible_collections.baremetal.dsr.plugins.module_utils.schedulers import SCHEDULERS
 
 PROTOCOLS: Final = ("tcp", "udp")
 

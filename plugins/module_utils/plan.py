@@ -17,12 +17,7 @@ from typing import Final, TypedDict
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Address
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.model import Cluster, Service
-
-SCHEDULER_FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
-    "mh": ("mh-fallback", "mh-port"),
-    "sh": ("sh-fallback", "sh-port"),
-}
-"""Flags by scheduler: skip a weightless backend, and hash the client's port too. Schedulers not here have none."""
+from ansible_collections.baremetal.dsr.plugins.module_utils.schedulers import SCHEDULER_FLAGS
 
 MH_BACKENDS: Final = 40
 """Up to here mh keeps 100 slots of its default 4093 per backend, the Maglev paper's rule for an even share."""

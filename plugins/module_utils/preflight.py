@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import parse_address
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.kernel import check_modules
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import CURE_MISSING
+from ansible_collections.baremetal.dsr.plugins.module_utils.kernel_modules import not_loaded, unloadable
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import missing_pod
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.locate import Paths, scan
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
@@ -33,33 +34,22 @@ MODULES = ("ip_vs", "ipip", "ip6_tunnel", "xt_set", "ip_set_hash_ip", "ip_set_ha
 def problems(runner: Runner, paths: Paths, schedulers: Sequence[str], pods: Sequence[str]) -> list[DsrError]:
     """Everything this node lacks, empty if nothing; changes nothing.
 
-    schedulers: IPVS schedulers the services ask for. pods: addresses of the backends that should run here.
+    schedulers: IPVS schedulers the services ask for. pods: addresses of the backends that should run here; DsrError
+    if one is no address.
     """
+    wanted = [parse_address("pods", pod).text for pod in pods]
     found = [error for command in COMMANDS if (error := _missing_command(runner, command))]
     if found:
         return found
     modules = [*MODULES, *sorted({f"ip_vs_{scheduler}" for scheduler in schedulers})]
-    found += [error for module in modules if (error := _missing_module(runner, module))]
-    here = {address for namespace in scan(runner, paths) for address in namespace.contents.addresses} if pods else set()
-    found += [
-        DsrError(f"pod {address}", "its address is in no network namespace of this machine", CURE_MISSING)
-        for address in pods
-        if address not in here
-    ]
-    return found
+    found += [error for module in not_loaded(runner, modules) if (error := unloadable(runner, module))]
+    here = {address for namespace in scan(runner, paths) for address in namespace.contents.addresses} if wanted else ()
+    return found + [missing_pod(address) for address in wanted if address not in here]
 
 
 def _missing_command(runner: Runner, command: str) -> DsrError | None:
     try:
         runner.require(command)
-    except DsrError as error:
-        return error
-    return None
-
-
-def _missing_module(runner: Runner, module: str) -> DsrError | None:
-    try:
-        check_modules(runner, [module])
     except DsrError as error:
         return error
     return None

@@ -93,9 +93,9 @@ class LocalRunner(Runner):
                 env=self._env,
                 check=False,
             )
-        except FileNotFoundError:
+        except OSError as error:
             self.require(argv[0])
-            raise
+            raise DsrError(f"command {argv[0]}", f"cannot be run: {error.strerror}", "Mend it and run again") from error
         return Result(done.returncode, done.stdout, done.stderr)
 
     def has(self, command: str) -> bool:

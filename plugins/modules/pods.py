@@ -116,7 +116,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import CURE_MISSING, reconcile
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import missing_pod, reconcile
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.locate import Paths
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import pods_from
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
@@ -152,7 +152,7 @@ def main() -> None:
     if failure:
         module.fail_json(msg=str(failure), **result)
     for address in outcome.missing:
-        module.warn(f"pod {address} is in no network namespace of this machine. {CURE_MISSING}")
+        module.warn(str(missing_pod(address)))
     module.exit_json(missing=list(outcome.missing), stale=outcome.stale, **result)
 
 

@@ -15,6 +15,7 @@ description:
   - Looks for the commands and kernel modules that the other modules of this collection use, and for the pods that
     should be on this node, before anything is changed anywhere.
   - Fails with everything that is missing and what brings it. Changes nothing.
+  - Where commands are missing only these are told, since the rest is found out with them.
 options:
   schedulers:
     description:

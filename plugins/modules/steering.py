@@ -135,6 +135,8 @@ vips:
   sample: [203.0.113.1, "2001:db8:f::1"]
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
@@ -171,7 +173,10 @@ def main() -> None:
         outcome = reconcile(LocalRunner(), module.params, check_mode=module.check_mode)
     except DsrError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**outcome)
+    result: dict[str, Any] = {"changed": outcome["changed"], "vips": outcome["vips"]}
+    if module._diff:
+        result["diff"] = outcome["diff"]
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def test_working_cluster_is_green(verify) -> None:
 @pytest.mark.parametrize(
     ("fault", "red", "reason"),
     [
-        pytest.param(MARK_RULE, IPV4, "n1", id="mark rule"),
+        pytest.param(MARK_RULE, IPV4, "n1 did not tunnel", id="mark rule"),
         pytest.param(POD_VIP, {"203.0.113.1:80/tcp"}, "10.244.2.2", id="pod VIP"),
         pytest.param(TUNNEL, {"203.0.113.2:80/tcp", "203.0.113.2:7007/udp"}, "10.244.3.3", id="tunnel"),
         pytest.param(BGP_SESSION, IPV4, "2 of 3 next hops", id="BGP session"),

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.baremetal.dsr.plugins.module_utils import kernel_modules
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs import kernel
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import Wish, as_options
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.diff import Op, changes, moves, outcome
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import (
@@ -21,6 +21,11 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import 
     TornListing,
     foreign_lines,
     parse_listing,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.sysctls import (
+    EXPIRE_NODEST,
+    read_sysctls,
+    write_sysctls,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Key, Service, render
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
@@ -94,9 +99,9 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
     changed = load or bool(drift or ops)
     if changed and not check_mode:
         if load:
-            kernel.load_ip_vs(runner)
-            kernel.read_sysctls(runner, sorted(wish.sysctls))
-        kernel.write_sysctls(runner, drift)
+            kernel_modules.load(runner, ["ip_vs"])
+            read_sysctls(runner, sorted(wish.sysctls))
+        write_sysctls(runner, drift)
         said = _restore(runner, ops, wish.sysctls)
         now = _settled(runner, wish, after.services)
         _compare(now.services, after.services, ops, said)
@@ -139,7 +144,7 @@ def _side(runner: Runner, wish: Wish) -> Side:
     table = read_table(runner, wish.owned)
     if table is None:
         return Side(False, {}, {})
-    return Side(True, kernel.read_sysctls(runner, sorted(wish.sysctls)), table.services)
+    return Side(True, read_sysctls(runner, sorted(wish.sysctls)), table.services)
 
 
 def _settled(runner: Runner, wish: Wish, written: Mapping[Key, Service]) -> Side:
@@ -154,7 +159,8 @@ def _settled(runner: Runner, wish: Wish, written: Mapping[Key, Service]) -> Side
 def _check_kernel(runner: Runner, before: Side, wish: Wish, load: bool) -> None:
     used = {service.scheduler for service in before.services.values()}
     schedulers = {service.scheduler for service in wish.services.values()} - used
-    kernel.check_modules(runner, [*(f"ip_vs_{each}" for each in schedulers), *(["ip_vs"] if load else [])])
+    needed = [*(["ip_vs"] if load else []), *(f"ip_vs_{each}" for each in sorted(schedulers))]
+    kernel_modules.to_load(runner, needed)  # the kernel itself loads those of schedulers, when a service asks for one
 
 
 def _restore(runner: Runner, ops: Sequence[Op], sysctls: Mapping[str, str]) -> str:
@@ -177,15 +183,15 @@ def _flows_kept(runner: Runner, ops: Sequence[Op], sysctls: Mapping[str, str]) -
     between and expire_nodest_conn ended the connection. Only done where the wish holds the setting, so that a run
     that is killed here is mended by the next one.
     """
-    value = sysctls.get(kernel.EXPIRE_NODEST, "0")
+    value = sysctls.get(EXPIRE_NODEST, "0")
     if value == "0" or not moves(ops):
         yield
         return
-    kernel.write_sysctls(runner, {kernel.EXPIRE_NODEST: "0"})
+    write_sysctls(runner, {EXPIRE_NODEST: "0"})
     try:
         yield
     finally:
-        kernel.write_sysctls(runner, {kernel.EXPIRE_NODEST: value})
+        write_sysctls(runner, {EXPIRE_NODEST: value})
 
 
 def _compare(now: Mapping[Key, Service], after: Mapping[Key, Service], ops: Sequence[Op], said: str) -> None:

@@ -18,11 +18,11 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
     canonical_address,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange, parse_mark_range
+from ansible_collections.baremetal.dsr.plugins.module_utils.schedulers import SCHEDULER_FLAGS
 
 _SCHEDULER = re.compile(r"[a-z][a-z0-9_]{0,14}\Z")
 _SYSCTL = re.compile(r"net\.ipv4\.vs\.[a-z][a-z0-9_]*\Z")
 _SYSCTL_VALUE = re.compile(r"-?[0-9]+([ \t,-]+[0-9]+)*\Z")
-_FLAGS: dict[str, tuple[str, ...]] = {"mh": ("mh-fallback", "mh-port"), "sh": ("sh-fallback", "sh-port")}
 _OTHER_FLAGS = ("flag-1", "flag-2", "flag-3")
 _MAX_WEIGHT = 65535
 
@@ -67,7 +67,7 @@ def as_options(service: Service) -> dict[str, Any]:
 
 def _service(one: Mapping[str, Any], owned: MarkRange) -> Service:
     mark, name = one["mark"], _name(one)
-    if not owned.owns(mark) or mark > 0xFFFFFFFF or mark == owned.base or (mark - owned.base) % 2:
+    if not owned.owns(mark) or mark == owned.base or (mark - owned.base) % 2:
         raise DsrError(
             name,
             f"the mark is not an even one above {owned.base:#x} in the range {owned.base:#x}/{owned.mask:#x}",
@@ -88,9 +88,9 @@ def _service(one: Mapping[str, Any], owned: MarkRange) -> Service:
 
 
 def _flags(one: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    known = _FLAGS.get(one["scheduler"], _OTHER_FLAGS)
+    known = SCHEDULER_FLAGS.get(one["scheduler"], _OTHER_FLAGS)
     if one["scheduler_flags"] is None:
-        return _FLAGS["mh"] if one["scheduler"] == "mh" else ()
+        return SCHEDULER_FLAGS["mh"] if one["scheduler"] == "mh" else ()
     for flag in one["scheduler_flags"]:
         if flag not in known:
             raise DsrError(

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from ansible_collections.baremetal.dsr.plugins.module_utils import kernel_modules
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods import diff, modules
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods import diff
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.locate import Namespace, Paths, held_open, scan
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import FAMILIES, Pod, State
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.state import lines, parse_state, read_state
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
-CURE_MISSING = (
+_CURE_MISSING = (
     "Check that the pod runs on this node (kubectl get pods -A -o wide); then run again, or take it out of the backends"
 )
 
@@ -38,7 +39,7 @@ class Outcome:
 
     def error(self, *, missing_is_error: bool) -> DsrError | None:
         """Everything that went wrong, as one error."""
-        lost = [_missing(address) for address in self.missing] if missing_is_error else []
+        lost = [missing_pod(address) for address in self.missing] if missing_is_error else []
         return _combined([*lost, *self.problems])
 
 
@@ -91,13 +92,15 @@ def reconcile(runner: Runner, paths: Paths, pods: Sequence[Pod], *, purge: bool,
             _read(run, site)
         needed = _needed_modules(run)
         if not check:
-            modules.load(runner, needed)
+            kernel_modules.load(runner, needed)
             for site in run.sites:
                 _apply(run, site)
     return Outcome(
         changed=bool(needed) or any(site.steps for site in run.sites),
         before=_text(line for site in run.sites for line in site.lines(site.before)),
-        after=_text([*modules.lines(needed), *(line for site in run.sites for line in site.lines(site.after))]),
+        after=_text(
+            [*(f"modprobe {name}" for name in needed), *(line for site in run.sites for line in site.lines(site.after))]
+        ),
         missing=tuple(run.missing),
         problems=tuple(run.problems),
         stale=run.stale,
@@ -186,7 +189,7 @@ def _read(run: _Run, site: _Site) -> None:
 
 def _needed_modules(run: _Run) -> tuple[str, ...]:
     created = {family.module for site in run.sites for family in diff.created(site.before, site.target)}
-    return modules.missing(run.runner, run.paths, [family.module for family in FAMILIES if family.module in created])
+    return kernel_modules.to_load(run.runner, [family.module for family in FAMILIES if family.module in created])
 
 
 def _apply(run: _Run, site: _Site) -> None:
@@ -227,8 +230,9 @@ def _at(site: _Site, error: DsrError) -> DsrError:
     return error if error.item.startswith("pod ") else DsrError(f"{whose}: {error.item}", error.reason, error.cure)
 
 
-def _missing(address: str) -> DsrError:
-    return DsrError(f"pod {address}", "its address is in no network namespace of this machine", CURE_MISSING)
+def missing_pod(address: str) -> DsrError:
+    """What to say of a pod that cannot be found."""
+    return DsrError(f"pod {address}", "its address is in no network namespace of this machine", _CURE_MISSING)
 
 
 def _combined(errors: Sequence[DsrError]) -> DsrError | None:

@@ -24,11 +24,10 @@ _FILES = ("fib_trie", "if_inet6", "dev")
 
 @dataclass(frozen=True)
 class Paths:
-    """Where the machine shows its namespaces and kernel modules; tests point it at a tree of their own."""
+    """Where the machine shows its namespaces; tests point it at a tree of their own."""
 
     proc: str = "/proc"
     handles: tuple[str, ...] = ("/run/netns", "/var/run/netns")
-    modules: str = "/sys/module"
 
 
 @dataclass(frozen=True)

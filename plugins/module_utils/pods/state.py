@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils._iproute import parse_objects
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import (
     DEVICE_GROUP,
     FAMILIES,
@@ -33,11 +32,11 @@ def read_state(runner: Runner, entry: str) -> State:
 
 
 def parse_state(links: str, sysctls: str) -> State:
-    """State from `ip -json -details addr show` and `sysctl`; DsrError if the first is no list of links."""
+    """State from `ip -json -details addr show` and `sysctl`; DsrError if the first is no JSON list."""
     by_name = {family.device: family for family in FAMILIES}
     devices: dict[int, Device] = {}
     addresses: set[str] = set()
-    for link in _links(links):
+    for link in parse_objects("ip -json -details addr show", links):
         family = by_name.get(str(link.get("ifname")))
         if family is None:
             addresses.update(text.split("/")[0] for text in _addresses(link))
@@ -50,16 +49,6 @@ def parse_sysctls(text: str) -> dict[str, str]:
     """Numeric network sysctls by key; other lines are skipped."""
     found = (_SYSCTL.match(line) for line in text.splitlines())
     return {match.group(1): match.group(2) for match in found if match and match.group(1) in SYSCTL_KEYS}
-
-
-def _links(text: str) -> list[Mapping[str, object]]:
-    try:
-        links = json.loads(text) if text.strip() else []
-    except (ValueError, RecursionError):
-        links = None
-    if not isinstance(links, list):
-        raise DsrError("output of 'ip -json addr show'", "is not a list of links", "Use iproute2 4.18 or later")
-    return [link for link in links if isinstance(link, dict) and link]
 
 
 def _device(link: Mapping[str, object], family: Family) -> Device:

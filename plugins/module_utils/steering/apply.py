@@ -82,13 +82,13 @@ def _check_family(settings: Settings, current: machine.Machine, family: Family) 
         raise DsrError(
             f"IPv{family.version}", "is switched off in this kernel", "Switch it on, or drop the VIPs of this family"
         )
-    for option, table in (("director_table", settings.table), ("director_refuse_table", settings.refuse_table)):
+    for option, table in (("table", settings.table), ("refuse_table", settings.refuse_table)):
         others = current.foreign_routes.get((family, table))
         if others:
             raise DsrError(
                 f"IPv{family.version} routing table {table}",
                 f"holds routes of someone else: {', '.join(others[:5])}",
-                f"Set {option} to a table nobody uses",
+                f"Set {option} (director_{option} of the role) to a table nobody uses",
             )
 
 

@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Address, parse_address
-from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils._iproute import parse_objects
 
 LOCAL: Final = "local default dev lo"
 UNREACHABLE: Final = "unreachable default"
 
 PROTOCOL: Final = 78
-"""The routing protocol number all our rules and routes carry: what carries it is ours, whatever else it says."""
+"""The routing protocol number all our rules and routes carry. What carries it and has the shape of a Rule or Route is
+ours, whatever its numbers."""
 
 _RULE_KEYS: Final = frozenset({"priority", "src", "fwmark", "fwmask", "table", "protocol"})
 _TARGETS: Final = {("local", "lo"): LOCAL, ("unreachable", "lo"): UNREACHABLE, ("unreachable", None): UNREACHABLE}
@@ -50,14 +50,14 @@ class Route:
 
 def parse_rules(text: str) -> frozenset[Rule]:
     """Our rules from `ip -N -json rule`."""
-    found = [_rule(item) for item in _items("ip -json rule", text) if _is_ours(item)]
+    found = [_rule(item) for item in parse_objects("ip -json rule", text) if _is_ours(item)]
     return frozenset(rule for rule in found if rule is not None)
 
 
 def parse_routes(text: str, table: int) -> tuple[frozenset[Route], list[str]]:
     """(our routes, destinations of all others) of a table, from `ip -json route show table N`."""
     ours, others = set(), []
-    for item in _items("ip -json route", text):
+    for item in parse_objects("ip -json route", text):
         target = _TARGETS.get((str(item.get("type")), _device(item)))
         if _is_ours(item) and target and item.get("dst") == "default":
             ours.add(Route(target, table))
@@ -69,7 +69,7 @@ def parse_routes(text: str, table: int) -> tuple[frozenset[Route], list[str]]:
 def parse_addresses(text: str) -> dict[Address, str]:
     """Device by address held on it, from `ip -json address`."""
     held = {}
-    for item in _items("ip -json address", text):
+    for item in parse_objects("ip -json address", text):
         infos = item.get("addr_info")
         for info in infos if isinstance(infos, list) else []:
             local = info.get("local") if isinstance(info, dict) else None
@@ -111,15 +111,3 @@ def _rule(item: Mapping[str, Any]) -> Rule | None:
         )
     except (KeyError, OverflowError, TypeError, ValueError):
         return None
-
-
-def _items(command: str, text: str) -> list[Mapping[str, Any]]:
-    if not text.strip():
-        return []
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError):
-        items = None
-    if not isinstance(items, list):
-        raise DsrError(command, "printed something other than a JSON list", "Install iproute2 5.0 or later")
-    return [item for item in items if isinstance(item, dict)]

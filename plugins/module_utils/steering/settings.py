@@ -113,7 +113,7 @@ def _entry(raw: Mapping[str, Any], marks: MarkRange) -> Entry:
         raise DsrError(
             f"entry {_name(entry)}", f"protocol {entry.protocol} cannot be steered", f"Use {' or '.join(PROTOCOLS)}"
         )
-    if entry.mark & marks.mask != marks.base or entry.mark < marks.mark(1):
+    if not marks.owns(entry.mark) or entry.mark < marks.mark(1):
         last = marks.base | (marks.mask ^ 0xFFFFFFFF)
         raise DsrError(
             f"entry {_name(entry)}",

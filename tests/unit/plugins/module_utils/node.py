@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node as preflight looks at it: pods in namespaces, commands, and a kernel with and without modules."""
+"""A node as preflight looks at it: pods in namespaces, commands, kernel modules that are not loaded yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.pods.fake
 
 
 class Node(FakeMachine):
-    """It lacks nothing and holds two pods. absent: commands it lacks. modules: what modprobe can find.
+    """It lacks nothing and holds two pods. absent: commands it lacks.
 
     Every write fails the test: preflight must not change anything.
     """
@@ -23,16 +23,10 @@ class Node(FakeMachine):
         super().__init__(root)
         self.read_only = True
         self.modules = {*MODULES, "ip_vs_mh", "ip_vs_rr"}
-        self.loaded: set[str] = set()
-        self.modular = True
+        self.loaded.clear()
         self.add("10.244.1.2/24", "2001:db8:244:1::2/64", pid=100)
         self.add("10.244.1.3/24", handle="cni-b")
 
     def run(self, argv: Sequence[str], stdin: str | None, *, writes: bool) -> Result:
         assert self.has(argv[0]), f"{argv[0]} was not looked for before its use"
-        if list(argv) == ["cat", "/proc/modules"]:
-            self.commands.append(tuple(argv))
-            if not self.modular:
-                return Result(1, "", "cat: /proc/modules: No such file or directory")
-            return Result(0, "".join(f"{name} 16384 0 - Live 0x0\n" for name in sorted(self.loaded)), "")
         return super().run(argv, stdin, writes=writes)

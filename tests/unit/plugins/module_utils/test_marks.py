@@ -85,3 +85,16 @@ def test_range_refused(base: Any, mask: Any, message: str) -> None:
     with pytest.raises(DsrError) as error:
         parse_mark_range(base, mask)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("mark", [-2, 0x1_FFF0_0002])
+def test_what_does_not_fit_32_bits_is_no_mark(mark: int) -> None:
+    assert not MarkRange(0xFFF00000, 0xFFF00000).owns(mark)
+    assert MarkRange(0xFFF00000, 0xFFF00000).owns(mark & 0xFFFFFFFF)
+
+
+@pytest.mark.parametrize(("base", "mask"), [(0x00D00001, 0xFFF00000), (0x00D00000, 0x80000000), (1, 0xFFFFFFFE)])
+def test_the_base_a_message_proposes_is_a_good_one(base: int, mask: int) -> None:
+    with pytest.raises(DsrError) as error:
+        parse_mark_range(base, mask)
+    assert parse_mark_range(error.value.cure.rsplit(" ", 1)[1], mask).mask == mask

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.model import SCHEDULERS, Port, parse_cluster
+from ansible_collections.baremetal.dsr.plugins.module_utils.model import Port, parse_cluster
+from ansible_collections.baremetal.dsr.plugins.module_utils.schedulers import SCHEDULERS
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_data import (
     Data,
     clusters,

@@ -32,14 +32,16 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 def test_from_nothing_and_back(run) -> None:
     director = FakeDirector()
     before = director.snapshot()
-    done = run(director, **WISH)
+    done = run(director, **WISH, _ansible_diff=True)
     assert done["changed"]
     assert done["vips"] == ["203.0.113.1"]
     assert director.fate("203.0.113.1", "tcp:80") == "local 0xd00002"
     assert done["diff"]["before"] == ""
     assert "add dsr-map4 203.0.113.1,tcp:80 skbmark 0xd00002\n" in done["diff"]["after"]
-    assert not run(director, **WISH)["changed"]
-    gone = run(director, state="absent")
+    again = run(director, **WISH)
+    assert not again["changed"]
+    assert "diff" not in again
+    gone = run(director, state="absent", _ansible_diff=True)
     assert gone["changed"]
     assert gone["diff"] == {"before": done["diff"]["after"], "after": ""}
     assert director.snapshot() == before

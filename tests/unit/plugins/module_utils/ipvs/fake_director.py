@@ -105,6 +105,8 @@ class FakeDirector(Runner):
             return Result(0 if "ip_vs" in self.loaded else 1, "", "")
         if argv == ["cat", "/proc/modules"]:
             return Result(0, "".join(f"{name} 12288 1 - Live 0x0\n" for name in sorted(self.loaded)), "")
+        if argv == ["ls", "/sys/module"]:
+            return Result(0, "".join(f"{name}\n" for name in sorted({"tcp_cubic", *self.loaded})), "")
         if argv[0] == "ipvsadm":
             assert "ip_vs" in self.loaded, "ipvsadm would load the module"
             assert argv[1:] in (["-S", "-n"], ["-Ln", "--nosort", "--tun-info"])

@@ -169,7 +169,7 @@ def test_mutilated_output_never_ends_in_a_traceback(name: str, which: int) -> No
     rng = random.Random(f"{name} {which}")
     text = recorded(name)[which]
     refused = 0
-    for _ in range(1000):
+    for _each in range(1000):
         try:
             if which == 0:
                 parse_listing(mutilated(text, rng), OWNED)
@@ -183,7 +183,7 @@ def test_mutilated_output_never_ends_in_a_traceback(name: str, which: int) -> No
 
 def mutilated(text: str, rng: random.Random) -> str:
     junk = ("", " ", "\n", "FWM", "FWM 13631490 ", "-f", "9" * 30, "\x00", "é²٣", ":", "[", "-1", "()", "IPv6", "->")
-    for _ in range(rng.randint(1, 4)):
+    for _each in range(rng.randint(1, 4)):
         start = rng.randrange(len(text) + 1)
         end = min(len(text), start + rng.choice((0, 1, 3, 20, 200)))
         text = text[:start] + rng.choice((*junk, text[start:end])) + text[end:]

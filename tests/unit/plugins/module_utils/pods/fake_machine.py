@@ -77,29 +77,31 @@ class Netns:
 
 
 class FakeMachine(Runner):
-    """read_only: a write is a failed test. die_after: writes that happen before the run is killed."""
+    """read_only: a write is a failed test. die_after: writes that happen before the run is killed.
+
+    modules: what modprobe can find. modular: whether the kernel can load any. built_in: what
+    /sys/module shows besides loaded ones, None if that folder is not there.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.paths = Paths(str(root / "proc"), (str(root / "netns"),), str(root / "modules"))
+        self.paths = Paths(str(root / "proc"), (str(root / "netns"),))
         self.host = Netns(root / "host", {"eth0": Link("veth", addresses=["192.0.2.11/24"])}, {})
         self.namespaces: list[Netns] = []
         self.modules = {"ipip", "ip6_tunnel"}
+        self.loaded = {"ipip", "ip6_tunnel"}
+        self.modular = True
+        self.built_in: set[str] | None = set()
         self.absent: set[str] = set()
         self.read_only = False
         self.die_after: int | None = None
         self.writes: list[str] = []
         self.commands: list[tuple[str, ...]] = []
         self.on_write: Callable[[str], None] = lambda line: None
-        for folder in ("proc/self/ns", "netns", "modules"):
+        for folder in ("proc/self/ns", "netns"):
             (root / folder).mkdir(parents=True)
         self.host.file.touch()
         os.link(self.host.file, root / "proc/self/ns/net")
-        self.load("ipip", "ip6_tunnel")
-
-    def load(self, *modules: str) -> None:
-        for module in modules:
-            (self.root / "modules" / module).mkdir()
 
     def add(self, *addresses: str, pid: int | None = None, handle: str | None = None) -> Netns:
         """A pod with these addresses ("10.244.1.2/24") on eth0."""
@@ -138,6 +140,14 @@ class FakeMachine(Runner):
             raise AssertionError(f"written in check mode: {argv}")
         if argv[0] == "modprobe":
             return self._modprobe(argv, writes)
+        if list(argv) == ["cat", "/proc/modules"]:
+            if not self.modular:
+                return Result(1, "", "cat: /proc/modules: No such file or directory")
+            return Result(0, "".join(f"{module} 16384 0 - Live 0x0\n" for module in sorted(self.loaded)), "")
+        if list(argv) == ["ls", "/sys/module"]:
+            if self.built_in is None:
+                return Result(2, "", "ls: cannot access '/sys/module': No such file or directory")
+            return Result(0, "".join(f"{module}\n" for module in sorted(self.loaded | self.built_in)), "")
         if argv[0] != "nsenter":
             return self._inside(self.host, argv, stdin, writes)
         inode = os.stat(argv[1].split("=", 1)[1]).st_ino
@@ -153,7 +163,7 @@ class FakeMachine(Runner):
         if argv[1:-1] != ["-n", "-q"]:
             assert writes
             self._count(f"modprobe {module}")
-            self.load(module)
+            self.loaded.add(module)
         return Result(0, "", "")
 
     def _inside(self, namespace: Netns, argv: Sequence[str], stdin: str | None, writes: bool) -> Result:
@@ -222,7 +232,7 @@ def _create(machine: FakeMachine, namespace: Netns, words: list[str]) -> None:
     name, options = words[2], dict(zip(words[3::2], words[4::2]))
     if name in namespace.links:
         raise Refused("RTNETLINK answers: File exists")
-    if not (machine.root / "modules" / KERNEL_MODULES[options["type"]]).is_dir():
+    if KERNEL_MODULES[options["type"]] not in machine.loaded:
         raise Refused("Error: Unknown device type.")
     namespace.links[name] = Link(options["type"], options["group"], options["mode"], options["local"])
     if name == "dsr4":

@@ -229,8 +229,7 @@ def test_two_addresses_of_one_family_in_one_pod_are_told(machine: FakeMachine) -
 
 
 def test_modules_are_loaded_only_when_needed(machine: FakeMachine) -> None:
-    for module in ("ipip", "ip6_tunnel"):
-        (machine.root / "modules" / module).rmdir()
+    machine.loaded.clear()
     assert "modprobe" not in run(machine).after
     outcome = run(machine, A4)
     assert machine.writes[0] == "modprobe ipip"
@@ -241,10 +240,10 @@ def test_modules_are_loaded_only_when_needed(machine: FakeMachine) -> None:
 
 @pytest.mark.parametrize("check", [True, False])
 def test_a_kernel_without_the_module_is_told_before_any_change(machine: FakeMachine, check: bool) -> None:
-    (machine.root / "modules" / "ip6_tunnel").rmdir()
+    machine.loaded.discard("ip6_tunnel")
     machine.modules.discard("ip6_tunnel")
     machine.read_only = True
-    with pytest.raises(DsrError, match=r"kernel module ip6_tunnel: .*linux-image-amd64.*linux-modules-extra"):
+    with pytest.raises(DsrError, match=r"kernel module ip6_tunnel: is not loaded and .*linux-modules-extra"):
         reconcile(machine, machine.paths, pods_from(ALL), purge=True, check=check)
 
 
@@ -295,7 +294,7 @@ def test_killed_at_any_write_the_next_run_converges(
         machine = with_pods(tmp_path / str(point))
         run(machine, *first)
         if not loaded and not first:
-            (machine.root / "modules" / "ipip").rmdir()
+            machine.loaded.discard("ipip")
         machine.writes.clear()
         machine.die_after = point
         try:

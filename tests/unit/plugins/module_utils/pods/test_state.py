@@ -94,8 +94,8 @@ def test_other_aliases_remember_nothing(text: str | None) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", "null", "[", "Object not found", "[" * 100_000])
-def test_output_that_is_no_list_of_links(text: str) -> None:
-    with pytest.raises(DsrError, match="is not a list of links"):
+def test_output_that_is_no_list(text: str) -> None:
+    with pytest.raises(DsrError, match="is something other than a JSON list"):
         parse_state(text, "")
 
 

@@ -29,14 +29,14 @@ PARSERS: list[tuple[str, Callable[[str], object]]] = [
 def test_mutated_output_is_parsed_or_refused(name: str, parse: Callable[[str], object]) -> None:
     source = recorded(name)
     chance = random.Random(name)
-    for _ in range(MUTATIONS):
+    for _each in range(MUTATIONS):
         with contextlib.suppress(DsrError):
             parse(mutated(source, chance))
 
 
 def mutated(text: str, chance: random.Random) -> str:
     """The text with a piece dropped, doubled, moved, or overwritten, up to four times."""
-    for _ in range(chance.randint(1, 4)):
+    for _each in range(chance.randint(1, 4)):
         start = chance.randrange(len(text) + 1)
         end = min(len(text), start + chance.choice([1, 1, 2, 5, 20, 200]))
         piece, rest = text[start:end], text[:start] + text[end:]
