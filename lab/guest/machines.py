@@ -133,7 +133,8 @@ def unplug(name: str) -> None:
 
 def boot() -> None:
     """Everything up, or an error that names the machine and shows its last words."""
-    run("modprobe", "-a", "overlay", "veth", "bridge")
+    # The machines share this kernel: what one of them loaded, all would have. So every run finds the same on each.
+    run("modprobe", "-a", "overlay", "veth", "bridge", "ip_vs", "ip_vs_mh", "ipip", "ip6_tunnel")
     bridges()
     shutil.copy(HERE / "machine@.service", "/run/systemd/system/machine@.service")
     run("systemctl", "daemon-reload")
