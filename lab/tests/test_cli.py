@@ -80,10 +80,16 @@ def test_clean_removes_what_the_lab_made_and_nothing_else(dsrlab: Dsrlab, home: 
 
 def command_line(up: str) -> subprocess.Popen[str]:
     """`dsrlab up` in a process of its own, where bringing the lab up is this Python text."""
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job ignores it
-    code = (
-        f"{heard}; import sys, time; from virtual_dc import cli, lab; lab.up = lambda: {up}; sys.exit(cli.main(['up']))"
-    )
+    code = f"""
+import signal, sys, time
+from virtual_dc import cli, lab
+# A background job ignores the first, and nohup the last of these; the child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+lab.up = lambda: {up}
+sys.exit(cli.main(["up"]))
+"""
     environment = {**os.environ, "PYTHONPATH": str(Path(cache.__file__).parents[1])}
     return subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
