@@ -38,6 +38,14 @@ class Prefix(NamedTuple):
     def holds(self, address: Address) -> bool:
         return address.version == self.version and address.number >> self.shift == self.bits
 
+    @property
+    def length(self) -> int:
+        return _BITS[self.version] - self.shift
+
+    def order(self) -> tuple[int, int, int]:
+        """Sort key: numeric order, IPv4 before IPv6, a network before those inside it."""
+        return self.version, self.bits << self.shift, self.length
+
 
 class PrefixTable:
     """Finds the owner of the prefix an address lies in, at the cost of one look-up per distinct prefix length."""

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final
 
@@ -13,6 +15,17 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrErr
 
 _SHOWN_PROBLEMS: Final = 20
 _SHOWN_CHARACTERS: Final = 60
+_BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
+_DECIMAL: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
+_ISO_TIME: Final = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ](?P<minutes>[0-9]{2}:[0-9]{2})"
+    r"(:(?P<seconds>[0-9]{2})(\.(?P<fraction>[0-9]{1,9}))?)?"
+    r"(?P<zone>[Zz]|(?P<hours>[+-][0-9]{2})(:?(?P<rest>[0-9]{2}))?)?"
+)
+_EARLIEST: Final = 946_684_800
+_LATEST: Final = 253_402_300_799
+"""The years 2000 to 9999. A smaller number is a duration or a date, a bigger one has milliseconds."""
+_TIME_CURE: Final = "Use unix seconds (not a duration), or ISO 8601 with a zone, such as '2026-07-01T12:00:00Z'"
 
 
 class Problems:
@@ -105,3 +118,44 @@ def _number(value: object) -> int | None:
         except ValueError:
             return None
     return None
+
+
+def boolean(item: str, value: object) -> bool:
+    """The value as a bool. A string of one is taken too: Jinja makes strings of booleans."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _BOOLEANS:
+        return _BOOLEANS[value.lower()]
+    raise DsrError(item, f"is {shown(value)}, not true or false", "Use true or false")
+
+
+def unix_time(item: str, value: object) -> float:
+    """The value, a time, as unix seconds: a number or text of unix seconds, or ISO 8601 text with a zone."""
+    seconds = _unix_seconds(item, value)
+    if seconds is None:
+        raise DsrError(item, f"is {shown(value)}, not a time", _TIME_CURE)
+    if not _EARLIEST <= seconds <= _LATEST:
+        raise DsrError(item, f"is {shown(value)}, which is no time in the years 2000 to 9999", _TIME_CURE)
+    return float(seconds)
+
+
+def _unix_seconds(item: str, value: object) -> float | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        return None
+    if _DECIMAL.fullmatch(value):
+        return float(value)
+    parts = _ISO_TIME.fullmatch(value)
+    if parts is None:
+        return None
+    if parts["zone"] is None:
+        raise DsrError(item, f"is {shown(value)}, which has no zone", "Add one: Z for UTC, or such as +02:00")
+    # Python 3.9 reads neither Z nor fractions of other than 3 or 6 digits.
+    fraction = (parts["fraction"] or "")[:6].ljust(6, "0")
+    zone = f"{parts['hours']}:{parts['rest'] or '00'}" if parts["hours"] else "+00:00"
+    try:
+        time = datetime.fromisoformat(f"{parts['date']}T{parts['minutes']}:{parts['seconds'] or '00'}.{fraction}{zone}")
+    except ValueError:
+        return None
+    return time.timestamp()

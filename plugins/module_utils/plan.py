@@ -12,15 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Address
+from ansible_collections.baremetal.dsr.plugins.module_utils._advice import advice
+from ansible_collections.baremetal.dsr.plugins.module_utils._path_mtu import Mss, mss, tunnels
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.model import Cluster, Service
-from ansible_collections.baremetal.dsr.plugins.module_utils.schedulers import SCHEDULER_FLAGS
-
-MH_BACKENDS: Final = 40
-"""Up to here mh keeps 100 slots of its default 4093 per backend, the Maglev paper's rule for an even share."""
+from ansible_collections.baremetal.dsr.plugins.module_utils.model import Backend, Cluster, Service
 
 
 class PortPlan(TypedDict):
@@ -32,6 +30,7 @@ class BackendPlan(TypedDict):
     address: str
     node: str
     weight: int
+    draining: bool
 
 
 class ServicePlan(TypedDict):
@@ -46,8 +45,16 @@ class ServicePlan(TypedDict):
 
 
 class Destination(TypedDict):
+    """weight: the backend's share, also while it is draining. drain_until: unix time at which connections still open
+    on a draining one are given up; None: never. upper_threshold: connections on this director from which it gets no
+    new ones until there are fewer than lower_threshold; 0: no limit."""
+
     address: str
     weight: int
+    draining: bool
+    drain_until: float | None
+    upper_threshold: int
+    lower_threshold: int
 
 
 class IpvsPlan(TypedDict):
@@ -56,6 +63,8 @@ class IpvsPlan(TypedDict):
     destinations: in the order in which they must stand in the kernel's list, first at the head: numeric address order.
     The kernel inserts at the head, so whoever adds them one by one adds the last first.
     one_packet: schedule every datagram by itself; acts on UDP only.
+    persistence: seconds a client stays with its pod on one director; 0: not kept.
+    tunnel: ipip, gue or gre.
     """
 
     mark: int
@@ -63,6 +72,8 @@ class IpvsPlan(TypedDict):
     scheduler: str
     scheduler_flags: list[str]
     one_packet: bool
+    persistence: int
+    tunnel: str
     destinations: list[Destination]
 
 
@@ -71,27 +82,40 @@ class SteeringEntry(TypedDict):
     protocol: str
     port: int
     mark: int
+    source_ranges: list[str]
 
 
 class SteeringPlan(TypedDict):
-    """vips: all, also those to be refused for want of backends. entries: what gets a service's mark."""
+    """vips: all, also those to be refused for want of backends. entries: what gets a service's mark, if it comes from
+    one of its source_ranges (none: from anywhere)."""
 
     vips: list[str]
     entries: list[SteeringEntry]
 
 
 class PodPlan(TypedDict):
-    """A backend on this host and the VIPs it must answer for."""
+    """A backend on this host, the VIPs it must answer for and the tunnels their packets come in by (sorted)."""
 
     address: str
     vips: list[str]
+    tunnels: list[str]
+
+
+class GuardPlan(TypedDict):
+    """Who may send what into tunnels to this host's pods: sources (addresses of all nodes) to pods (their addresses),
+    by tunnels (those in use in the cluster, sorted), packets whose inner destination is in pools."""
+
+    sources: list[str]
+    pods: list[str]
+    pools: list[str]
+    tunnels: list[str]
 
 
 class HostPlan(TypedDict):
     """What one host must hold. Ready for JSON; every list in a fixed order, addresses numerically, IPv4 first.
 
-    services by name, ipvs by mark, pods only those on this host, announce the VIPs with at least one backend (of any
-    weight: draining a service to 0 must not withdraw it under its open connections), warnings a sentence each.
+    services by name, ipvs by mark, pods only those on this host (draining ones too: they keep their connections),
+    announce the VIPs with at least one backend that is not draining (of any weight), warnings a sentence or two each.
     """
 
     host: str
@@ -99,6 +123,8 @@ class HostPlan(TypedDict):
     ipvs: list[IpvsPlan]
     steering: SteeringPlan
     pods: list[PodPlan]
+    guard: GuardPlan
+    mss: Mss
     announce: list[str]
     warnings: list[str]
 
@@ -110,6 +136,8 @@ class ClusterPlan:
     services: list[ServicePlan]
     ipvs: list[IpvsPlan]
     steering: SteeringPlan
+    guards: Mapping[str, GuardPlan]
+    mss: Mss
     announce: list[str]
     warnings: list[str]
     pods: Mapping[str, list[PodPlan]]
@@ -129,6 +157,8 @@ class ClusterPlan:
             "ipvs": self.ipvs,
             "steering": self.steering,
             "pods": self.pods[name],
+            "guard": self.guards[name],
+            "mss": self.mss,
             "announce": self.announce,
             "warnings": self.warnings,
         }
@@ -139,6 +169,7 @@ def plan_cluster(cluster: Cluster) -> ClusterPlan:
     marks = cluster.marks
     by_mark = sorted(cluster.services, key=lambda service: marks[service.name])
     served = [service for service in by_mark if service.backends]
+    pods = _pods(cluster)
     return ClusterPlan(
         services=[_service(service, marks[service.name]) for service in cluster.services],
         ipvs=[_ipvs(service, marks[service.name]) for service in served],
@@ -146,9 +177,11 @@ def plan_cluster(cluster: Cluster) -> ClusterPlan:
             "vips": _vips(cluster.services),
             "entries": _entries(served, marks),
         },
-        announce=_vips(served),
-        warnings=[warning for service in cluster.services for warning in _warnings(service)],
-        pods=_pods(cluster),
+        guards=_guards(cluster, pods),
+        mss=mss(cluster),
+        announce=_vips(service for service in served if service.accepts),
+        warnings=list(advice(cluster)),
+        pods=pods,
     )
 
 
@@ -160,7 +193,12 @@ def _service(service: Service, mark: int) -> ServicePlan:
         "mark": mark,
         "ports": [{"port": port.port, "protocol": port.protocol} for port in service.ports],
         "backends": [
-            {"address": backend.address.text, "node": backend.node, "weight": backend.weight}
+            {
+                "address": backend.address.text,
+                "node": backend.node,
+                "weight": backend.weight,
+                "draining": backend.draining,
+            }
             for backend in service.backends
         ],
     }
@@ -171,9 +209,22 @@ def _ipvs(service: Service, mark: int) -> IpvsPlan:
         "mark": mark,
         "family": service.vip.family,
         "scheduler": service.scheduler,
-        "scheduler_flags": list(SCHEDULER_FLAGS.get(service.scheduler, ())),
+        "scheduler_flags": list(service.scheduler_flags),
         "one_packet": any(port.protocol == "udp" for port in service.ports),
-        "destinations": [{"address": backend.address.text, "weight": backend.weight} for backend in service.backends],
+        "persistence": service.persistence,
+        "tunnel": service.tunnel,
+        "destinations": [_destination(backend) for backend in service.backends],
+    }
+
+
+def _destination(backend: Backend) -> Destination:
+    return {
+        "address": backend.address.text,
+        "weight": backend.weight,
+        "draining": backend.draining,
+        "drain_until": backend.drain_until,
+        "upper_threshold": backend.max_connections,
+        "lower_threshold": backend.min_connections,
     }
 
 
@@ -183,30 +234,49 @@ def _vips(services: Iterable[Service]) -> list[str]:
 
 def _entries(services: Iterable[Service], marks: Mapping[str, int]) -> list[SteeringEntry]:
     ordered = sorted(
-        (service.vip, port.protocol, port.port, marks[service.name]) for service in services for port in service.ports
+        (
+            service.vip,
+            port.protocol,
+            port.port,
+            marks[service.name],
+            [network.text for network in service.source_ranges],
+        )
+        for service in services
+        for port in service.ports
     )
     return [
-        {"vip": vip.text, "protocol": protocol, "port": port, "mark": mark} for vip, protocol, port, mark in ordered
+        {"vip": vip.text, "protocol": protocol, "port": port, "mark": mark, "source_ranges": source_ranges}
+        for vip, protocol, port, mark, source_ranges in ordered
     ]
 
 
 def _pods(cluster: Cluster) -> dict[str, list[PodPlan]]:
-    held: dict[str, set[tuple[Address, Address]]] = {name: set() for name in cluster.nodes}
+    held: dict[str, set[tuple[Address, Address, str]]] = {name: set() for name in cluster.nodes}
     for service in cluster.services:
         for backend in service.backends:
-            held[backend.node].add((backend.address, service.vip))
-    return {node: _node_pods(pairs) for node, pairs in held.items()}
+            held[backend.node].add((backend.address, service.vip, service.tunnel))
+    return {node: _node_pods(uses) for node, uses in held.items()}
 
 
-def _node_pods(pairs: Iterable[tuple[Address, Address]]) -> list[PodPlan]:
-    by_pod = groupby(sorted(pairs), key=itemgetter(0))
-    return [{"address": pod.text, "vips": [vip.text for _pod, vip in group]} for pod, group in by_pod]
+def _node_pods(uses: Iterable[tuple[Address, Address, str]]) -> list[PodPlan]:
+    """uses: (pod, VIP, tunnel)."""
+    by_pod = [(pod, list(group)) for pod, group in groupby(sorted(uses), key=itemgetter(0))]
+    return [
+        {
+            "address": pod.text,
+            "vips": list(dict.fromkeys(vip.text for _pod, vip, _tunnel in group)),
+            "tunnels": sorted({tunnel for _pod, _vip, tunnel in group}),
+        }
+        for pod, group in by_pod
+    ]
 
 
-def _warnings(service: Service) -> Iterable[str]:
-    count = len(service.backends)
-    if service.scheduler == "mh" and count > MH_BACKENDS:
-        yield (
-            f"Service {service.name} has {count} backends: beyond {MH_BACKENDS}, mh's default table of 4093 slots"
-            " no longer shares connections evenly, and moves more of them when a backend leaves."
-        )
+def _guards(cluster: Cluster, pods: Mapping[str, list[PodPlan]]) -> dict[str, GuardPlan]:
+    addresses = {address for node in cluster.nodes.values() for address in node.addresses}
+    sources = [address.text for address in sorted(addresses)]
+    pools = [pool.text for pool in cluster.pools]
+    used = tunnels(cluster)
+    return {
+        name: {"sources": sources, "pods": [pod["address"] for pod in held], "pools": pools, "tunnels": used}
+        for name, held in pods.items()
+    }

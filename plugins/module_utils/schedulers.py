@@ -10,8 +10,13 @@ from typing import Final
 
 SCHEDULERS: Final = ("dh", "fo", "lblc", "lblcr", "lc", "mh", "nq", "ovf", "rr", "sed", "sh", "twos", "wlc", "wrr")
 
+FALLBACK_FLAGS: Final[Mapping[str, str]] = {"mh": "mh-fallback", "sh": "sh-fallback"}
+"""By scheduler, the flag that skips a weightless backend. Without it new connections hashed to one are dropped."""
+
+PORT_FLAGS: Final[Mapping[str, str]] = {"mh": "mh-port", "sh": "sh-port"}
+"""By scheduler, the flag that hashes the client's port too. Without it a client always gets the same backend."""
+
 SCHEDULER_FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
-    "mh": ("mh-fallback", "mh-port"),
-    "sh": ("sh-fallback", "sh-port"),
+    scheduler: (FALLBACK_FLAGS[scheduler], PORT_FLAGS[scheduler]) for scheduler in PORT_FLAGS
 }
-"""Flags by scheduler: skip a weightless backend, and hash the client's port too. Schedulers not here have none."""
+"""All flags by scheduler, sorted. Schedulers not here have none."""

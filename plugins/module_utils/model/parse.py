@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plain inventory data to a Cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import (
+    Address,
+    Prefix,
+    parse_address,
+    parse_prefix,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils._fields import (
+    Problems,
+    check_keys,
+    integer,
+    mapping,
+    sequence,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import (
+    DEFAULT_MARK_BASE,
+    DEFAULT_MARK_MASK,
+    MarkRange,
+    assign_marks,
+    parse_mark_range,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.model.cluster import Cluster, Node, Service
+from ansible_collections.baremetal.dsr.plugins.module_utils.model.services import ServiceParser, parse_tunnel
+
+_NODE_KEYS: Final = frozenset({"addresses"})
+_NODE_OPTIONS: Final = frozenset({"pod_cidrs"})
+_MIN_MTU: Final = 576
+_MIN_MTU_IPV6: Final = 1280
+_MAX_MTU: Final = 65535
+_MAX_OVERLAY_OVERHEAD: Final = 200
+
+
+def parse_cluster(
+    services: Any,
+    nodes: Any,
+    vip_pools: Any,
+    mark_base: Any = DEFAULT_MARK_BASE,
+    mark_mask: Any = DEFAULT_MARK_MASK,
+    tunnel: Any = "ipip",
+    mtu: Any = 1500,
+    overlay_overhead: Any = 0,
+) -> Cluster:
+    """Cluster from plain inventory data.
+
+    services: [{name, vip, ports: [{port, protocol: tcp|udp = tcp}],
+              scheduler = mh, scheduler_flags: [...] = all of the scheduler's,
+              affinity: none|hash|persistent = none, affinity_timeout = 10800 (seconds),
+              tunnel: ipip|gue|gre = tunnel, source_ranges: ["network/length", ...] = [],
+              backends: [{address, node, weight = 1, ready = true, terminating = false,
+                          drain_until: unix seconds or ISO 8601 with a zone = none,
+                          max_connections = 0, min_connections = 0}]}]
+    nodes: {name: {addresses: [...], pod_cidrs: [...] = []}}
+    vip_pools: ["network/length", ...]
+    mark_base, mark_mask: the marks owned are those with mark & mask == base.
+    tunnel: of services that state none. mtu: bytes, of the network between the nodes. overlay_overhead: bytes that an
+    overlay between the nodes adds to a packet.
+
+    DsrError names the problems found, a line each: first those of everything but services; when there are none of
+    these, those of services.
+    """
+    problems = Problems()
+    marks = MarkRange(DEFAULT_MARK_BASE, DEFAULT_MARK_MASK)
+    with problems:
+        marks = parse_mark_range(mark_base, mark_mask)
+    with problems:
+        tunnel = parse_tunnel("dsr_tunnel", tunnel)
+    with problems:
+        mtu = integer("dsr_mtu", mtu, _MIN_MTU, _MAX_MTU)
+    with problems:
+        overlay_overhead = integer("dsr_overlay_overhead", overlay_overhead, 0, _MAX_OVERLAY_OVERHEAD)
+    pools: list[Prefix] = []
+    with problems:
+        for value in sequence("dsr_vip_pools", vip_pools, "networks"):
+            with problems:
+                pools.append(parse_prefix("dsr_vip_pools", value))
+    known = _parse_nodes(nodes, problems)
+    problems.raise_any()
+
+    parsed = ServiceParser(known, pools, tunnel, problems).parse(services)
+    with problems:
+        assigned = assign_marks([service.name for service in parsed], marks)
+    with problems:
+        _check_mtu(mtu, parsed)
+    problems.raise_any()
+    return Cluster(
+        services=tuple(sorted(parsed, key=lambda service: service.name)),
+        nodes=known,
+        marks=assigned,
+        pools=tuple(sorted(set(pools), key=Prefix.order)),
+        tunnel=tunnel,
+        mtu=mtu,
+        overlay_overhead=overlay_overhead,
+    )
+
+
+def _check_mtu(mtu: int, services: Iterable[Service]) -> None:
+    if mtu < _MIN_MTU_IPV6 and any(service.vip.version == 6 for service in services):
+        raise DsrError(
+            "dsr_mtu",
+            f"is {mtu}, but there are IPv6 vips, and every network that carries IPv6 has {_MIN_MTU_IPV6} at least",
+            "State the MTU of the network between the nodes, or serve IPv4 only",
+        )
+
+
+def _parse_nodes(nodes: Any, problems: Problems) -> dict[str, Node]:
+    known: dict[str, Node] = {}
+    owners: dict[Address, str] = {}
+    with problems:
+        for name, value in mapping("nodes", nodes, ["<node name>"]).items():
+            with problems:
+                node = known[str(name)] = _parse_node(str(name), value)
+                for address in node.addresses:
+                    owner = owners.setdefault(address, node.name)
+                    if owner != node.name:
+                        raise DsrError(
+                            f"node {node.name}",
+                            f"address {address.text} is also that of node {owner}",
+                            "Give every node its own addresses in dsr_node",
+                        )
+    return known
+
+
+def _parse_node(name: str, value: Any) -> Node:
+    item = f"node {name}"
+    value = mapping(item, value, sorted(_NODE_KEYS | _NODE_OPTIONS))
+    check_keys(item, value, _NODE_KEYS, _NODE_OPTIONS)
+    addresses = sequence(f"{item}, addresses", value["addresses"], "addresses")
+    if not addresses:
+        raise DsrError(item, "has no address", "State its fabric addresses in dsr_node.addresses")
+    cidrs = sequence(f"{item}, pod_cidrs", value.get("pod_cidrs", []), "networks")
+    return Node(
+        name,
+        tuple(parse_address(f"{item}, addresses", address) for address in addresses),
+        tuple(parse_prefix(f"{item}, pod_cidrs", cidr) for cidr in cidrs),
+    )
