@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,9 @@ def plan(
     vip_pools: Any,
     mark_base: Any = DEFAULT_MARK_BASE,
     mark_mask: Any = DEFAULT_MARK_MASK,
+    tunnel: Any = "ipip",
+    mtu: Any = 1500,
+    overlay_overhead: Any = 0,
 ) -> HostPlan:
     """Plan of one host as plain, JSON-ready data, its warnings shown too; AnsibleFilterError on bad input."""
     try:
@@ -34,6 +38,9 @@ def plan(
             "vip_pools": _plain("dsr_vip_pools", vip_pools),
             "mark_base": _plain("dsr_mark_base", mark_base),
             "mark_mask": _plain("dsr_mark_mask", mark_mask),
+            "tunnel": _plain("dsr_tunnel", tunnel),
+            "mtu": _plain("dsr_mtu", mtu),
+            "overlay_overhead": _plain("dsr_overlay_overhead", overlay_overhead),
         }
         made = _cluster_plan(json.dumps(given)).for_host(str(host))
     except DsrError as error:
@@ -50,7 +57,10 @@ def _cluster_plan(given: str) -> ClusterPlan:
 
 
 def _plain(item: str, value: Any) -> Any:
-    """The value without what Ansible wraps around it (lazy containers, tagged strings and numbers)."""
+    """The value without what Ansible wraps around it (lazy containers, tagged strings and numbers).
+
+    A time becomes its ISO 8601 text: YAML makes times of such text where it is not quoted.
+    """
     if isinstance(value, str):
         return str(value)
     if value is None or isinstance(value, bool):
@@ -63,7 +73,9 @@ def _plain(item: str, value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return float(value)
-    raise DsrError(item, f"holds a {type(value).__name__}", "Use only mappings, lists, strings and numbers")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise DsrError(item, f"holds a {type(value).__name__}", "Use only mappings, lists, strings, numbers and times")
 
 
 class FilterModule:

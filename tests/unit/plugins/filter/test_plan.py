@@ -13,9 +13,13 @@ from ansible_collections.baremetal.dsr.plugins.filter import plan as plugin
 from ansible_collections.baremetal.dsr.plugins.module_utils.model import parse_cluster
 from ansible_collections.baremetal.dsr.plugins.module_utils.plan import HostPlan, plan_cluster
 from ansible_collections.baremetal.dsr.tests.unit.plugins.filter import ansible_process
-from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_data import Data, example
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_data import Data, example, full
 
 PLAN = plugin.FilterModule().filters()["plan"]
+FULL_TEMPLATE = (
+    "{{ services | baremetal.dsr.plan(host='n1', nodes=nodes, vip_pools=vip_pools, tunnel=tunnel, mtu=mtu,"
+    " overlay_overhead=overlay_overhead) }}"
+)
 TEMPLATE = "{{ services | baremetal.dsr.plan(host='n1', nodes=nodes, vip_pools=vip_pools, mark_base='0x00d00000') }}"
 
 
@@ -34,6 +38,27 @@ def crowded(name: str) -> Data:
 def test_same_plan_as_the_planner() -> None:
     data = example()
     assert PLAN(data["services"], "n1", data["nodes"], data["vip_pools"]) == expected()
+
+
+def test_every_option_reaches_the_planner() -> None:
+    data = full()
+    made = PLAN(host="n1", **data, mark_base="0x00100000", mark_mask=0xFFF00000)
+    given = {**data, "mark_base": 0x00100000, "mark_mask": 0xFFF00000}
+    assert made == plan_cluster(parse_cluster(**given)).for_host("n1")
+    assert made != plan_cluster(parse_cluster(**data)).for_host("n1")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("tunnel", "vxlan", "dsr_tunnel: unknown tunnel 'vxlan'"),
+        ("mtu", "jumbo", "dsr_mtu: is 'jumbo', not a number"),
+        ("overlay_overhead", {1}, "dsr_overlay_overhead: holds a set"),
+    ],
+)
+def test_bad_option_is_a_filter_error(option: str, value: Any, message: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"^{message}"):
+        PLAN(host="n1", **{**full(), option: value})
 
 
 def test_another_input_gives_another_plan() -> None:
@@ -59,6 +84,23 @@ def test_value_of_a_foreign_type_is_refused(value: Any) -> None:
         PLAN(data["services"], "n1", data["nodes"], data["vip_pools"])
 
 
+def until(value: Any) -> float | None:
+    """What the plan says of a drain_until."""
+    data = example()
+    data["services"][0]["backends"][0].update(ready=False, drain_until=value)
+    made = PLAN(data["services"], "n1", data["nodes"], data["vip_pools"])
+    return next(each["drain_until"] for service in made["ipvs"] for each in service["destinations"] if each["draining"])
+
+
+def test_time_that_yaml_has_read_is_taken() -> None:
+    assert until(datetime.datetime(2026, 7, 1, 12, tzinfo=datetime.timezone.utc)) == 1782907200.0
+
+
+def test_time_without_zone_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"drain_until: is '2026-07-01T12:00:00', which has no zone\."):
+        until(datetime.datetime(2026, 7, 1, 12))
+
+
 @pytest.mark.parametrize("value", [True, 80.0], ids=["bool", "float"])
 def test_number_like_values_are_not_taken_for_numbers(value: Any) -> None:
     data = example()
@@ -74,6 +116,12 @@ def test_through_ansible_with_templates_inside_the_input(tmp_path: Path) -> None
     web["ports"][0]["port"] = "{{ 79 + last }}"
     web["backends"][0]["node"] = "{{ second }}"
     assert ansible_process.result(ansible_process.say(tmp_path, TEMPLATE, data)) == expected()
+
+
+def test_through_ansible_with_every_option(tmp_path: Path) -> None:
+    data = full()
+    wanted = plan_cluster(parse_cluster(**data)).for_host("n1")
+    assert ansible_process.result(ansible_process.say(tmp_path, FULL_TEMPLATE, data)) == wanted
 
 
 def test_error_through_ansible_tells_every_problem(tmp_path: Path) -> None:
