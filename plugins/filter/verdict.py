@@ -50,7 +50,7 @@ def verdict(
 
 
 def probe_targets(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """[{"vip", "protocol", "port"}] of the services that have backends, as the module probe takes them."""
+    """[{"vip", "protocol", "port"}] of the services with a backend that takes new connections, as probe takes them."""
     return [
         {"vip": service.key.vip, "protocol": service.key.protocol, "port": service.key.port}
         for service in _ports(services)
@@ -59,18 +59,26 @@ def probe_targets(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
 
 
 def _ports(services: Sequence[Mapping[str, Any]]) -> list[Service]:
-    """Each port of each service, from the services of a plan."""
-    announced = {str(service["vip"]) for service in services if service["backends"]}
+    """Each port of each service, from the services of a plan; one whose backends all drain counts as without any."""
+    serving = {str(service["name"]): _serving(service) for service in services}
+    announced = {str(service["vip"]) for service in services if serving[str(service["name"])]}
     return [
         Service(
             name=str(service["name"]),
             key=PortKey(str(service["vip"]), str(port["protocol"]), int(port["port"])),
-            backends={str(backend["address"]): str(backend["node"]) for backend in service["backends"]},
+            backends=serving[str(service["name"])],
             announced=str(service["vip"]) in announced,
         )
         for service in services
         for port in service["ports"]
     ]
+
+
+def _serving(service: Mapping[str, Any]) -> dict[str, str]:
+    """{address: node} of the backends, none if there is none that takes new connections."""
+    if all(backend.get("draining", False) for backend in service["backends"]):
+        return {}
+    return {str(backend["address"]): str(backend["node"]) for backend in service["backends"]}
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def test_only_ports_of_services_with_backends_are_probed() -> None:
     served = World().services()[0]
     served["ports"].append({"port": 53, "protocol": "udp"})
     empty = {**served, "name": "empty", "vip": "203.0.113.9", "backends": []}
-    assert FILTERS["probe_targets"]([empty, served]) == [
+    draining = {**served, "name": "draining", "vip": "203.0.113.8"}
+    draining["backends"] = [{**backend, "draining": True} for backend in served["backends"]]
+    assert FILTERS["probe_targets"]([empty, draining, served]) == [
         {"vip": "203.0.113.1", "protocol": "tcp", "port": 80},
         {"vip": "203.0.113.1", "protocol": "udp", "port": 53},
     ]
