@@ -17,13 +17,24 @@ description:
   - IPVS services on addresses, and those on marks outside the range, are neither changed nor shown.
   - Loads the kernel module C(ip_vs) where it is not loaded, and keeps the settings that IPVS needs behind ECMP.
 options:
+  state:
+    description:
+      - With V(present) this director has O(services), with O(sysctls) as they are asked for.
+      - With V(absent) every owned service goes, and the settings get back the values that they had before this module
+        changed them for the first time. A setting that someone has changed since then stays as it is.
+      - The former values are kept in C(/run/baremetal-dsr-director.sysctls), which V(absent) removes.
+      - With V(absent) only O(mark_base) and O(mark_mask) of the other options matter. Nothing is loaded, and where
+        C(ip_vs) is not loaded there is nothing to do.
+    type: str
+    choices: [present, absent]
+    default: present
   services:
     description:
       - The services this director shall have, for instance the list C(ipvs) of the plan.
       - The order of the list does not matter, that of the destinations does.
+      - Required if O(state=present).
     type: list
     elements: dict
-    required: true
     suboptions:
       mark:
         description:
@@ -140,6 +151,10 @@ EXAMPLES = r"""
   baremetal.dsr.ipvs:
     services: []
     sysctls: {}
+
+- name: Remove all owned services and put the settings back
+  baremetal.dsr.ipvs:
+    state: absent
 """
 
 RETURN = r"""
@@ -161,13 +176,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import as_result, reconcile
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import wish
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.remove import remove
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
 
 ARGUMENT_SPEC = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "services": {
         "type": "list",
         "elements": "dict",
-        "required": True,
         "options": {
             "mark": {"type": "int", "required": True},
             "family": {"type": "str", "choices": ["ipv4", "ipv6"], "required": True},
@@ -201,12 +217,20 @@ ARGUMENT_SPEC = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        required_if=[("state", "present", ("services",))],
+        supports_check_mode=True,
+    )
+    runner, check, diff = LocalRunner(), module.check_mode, module._diff
     try:
-        outcome = reconcile(LocalRunner(), wish(module.params), check_mode=module.check_mode)
+        if module.params["state"] == "absent":
+            result = remove(runner, module.params, check_mode=check, diff=diff)
+        else:
+            result = as_result(reconcile(runner, wish(module.params), check_mode=check), diff=diff)
     except DsrError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**as_result(outcome, diff=module._diff))
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import 
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.sysctls import (
     EXPIRE_NODEST,
     read_sysctls,
+    set_sysctls,
     write_sysctls,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Key, Service, render
@@ -100,8 +101,7 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
     if changed and not check_mode:
         if load:
             kernel_modules.load(runner, ["ip_vs"])
-            read_sysctls(runner, sorted(wish.sysctls))
-        write_sysctls(runner, drift)
+        set_sysctls(runner, read_sysctls(runner, sorted(wish.sysctls)) if load else before.sysctls, wish.sysctls)
         said = _restore(runner, ops, wish.sysctls)
         now = _settled(runner, wish, after.services)
         _compare(now.services, after.services, ops, said)

@@ -9,8 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
+from ansible_collections.baremetal.dsr.plugins.module_utils.sysctls import reconcile
 
 EXPIRE_NODEST = "net.ipv4.vs.expire_nodest_conn"
+
+MEMORY = "/run/baremetal-dsr-director.sysctls"
+"""What the settings were before our first change. Like them it ends with the machine's uptime."""
 
 
 def read_sysctls(runner: Runner, names: Sequence[str]) -> dict[str, str]:
@@ -33,3 +37,11 @@ def write_sysctls(runner: Runner, values: Mapping[str, str]) -> None:
     """Set all of them with one command; nothing when there are none."""
     if values:
         runner.write(["sysctl", "-q", "-w", *(f"{name}={value}" for name, value in sorted(values.items()))])
+
+
+def set_sysctls(runner: Runner, now: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Set those that differ from `now`, after what they are has been written to MEMORY."""
+    drift = {name: value for name, value in wanted.items() if now.get(name) != value}
+    if drift:
+        reconcile.keep(runner, MEMORY, now, wanted)
+        write_sysctls(runner, drift)

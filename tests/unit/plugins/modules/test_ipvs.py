@@ -68,6 +68,20 @@ def test_check_mode_writes_nothing(run) -> None:
     assert "diff" not in result
 
 
+def test_absent_takes_services_and_settings_back(run) -> None:
+    director = FakeDirector()
+    run(ipvs, director, services=[SERVICE])
+    result = run(ipvs, director, state="absent", _ansible_diff=True)
+    assert result["changed"]
+    assert [side["before_header"] for side in result["diff"]][:2] == ["settings", "ipvsadm -R"]
+    assert (director.table, director.sysctls) == ({}, FakeDirector().sysctls)
+    assert not run(ipvs, director, state="absent")["changed"]
+
+
+def test_present_needs_services(run) -> None:
+    assert "state is present but all of the following are missing: services" in run(ipvs, FakeDirector())["msg"]
+
+
 def test_bad_input_fails_with_a_message(run) -> None:
     director = FakeDirector()
     director.read_only = True

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result, Runner
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.sysctls.fake_kernel import Files
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "ipvs"
 
@@ -49,6 +50,7 @@ class FakeDirector(Runner):
             "net.ipv4.vs.sloppy_tcp": "0",
             "net.ipv4.vs.sync_threshold": "3\t50",
         }
+        self.files = Files()
         self.read_only = False
         self.die_after: int | None = None
         self.writes: list[tuple[list[str], str]] = []
@@ -92,6 +94,8 @@ class FakeDirector(Runner):
         if argv[0] == "modprobe":
             self.loaded |= {argv[-1]} & self.available
             return Result(0 if argv[-1] in self.loaded else 1, "", "")
+        if (result := self.files.run(argv, stdin)) is not None:
+            return result
         assert argv[:3] == ["sysctl", "-q", "-w"], argv
         for setting in argv[3:]:
             name, value = setting.split("=", 1)
@@ -113,6 +117,11 @@ class FakeDirector(Runner):
             return Result(0, self.save() if "-S" in argv else self.listing(), "")
         if argv[:3] == ["modprobe", "-n", "-q"]:
             return Result(0 if argv[3] in self.available else 1, "", "")
+        if (result := self.files.run(argv, None)) is not None:
+            return result
+        if argv[:2] == ["sysctl", "-e"]:
+            here = [name for name in argv[2:] if name in self.sysctls and "ip_vs" in self.loaded]
+            return Result(0, "".join(f"{name} = {self.sysctls[name]}\n" for name in here), "")
         assert argv[:2] == ["sysctl", "-n"], argv
         absent = [name for name in argv[2:] if name not in self.sysctls]
         out = "".join(f"{self.sysctls[name]}\n" for name in argv[2:] if name in self.sysctls)
