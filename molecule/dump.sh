@@ -3,9 +3,25 @@
 # Everything of this machine and its pods that the collection could touch, as text; two equal dumps mean two equal machines.
 LC_ALL=C
 export LC_ALL
+# iptables-nft keeps a table, and its built-in chains, once something has used it: without a rule, and with the policy
+# ACCEPT, that says nothing.
+without_empty() {
+    awk '
+        /^[*]/ { table = $0; chains = 0; rules = ""; used = " "; next }
+        /^:/ { chain[++chains] = $0; next }
+        /^-A/ { rules = rules $0 "\n"; used = used $2 " "; next }
+        /^COMMIT/ {
+            text = ""
+            for (i = 1; i <= chains; i++) {
+                split(substr(chain[i], 2), word, " ")
+                if (word[2] != "ACCEPT" || index(used, " " word[1] " ")) text = text chain[i] "\n"
+            }
+            if (text rules != "") printf "%s\n%s%s%s\n", table, text, rules, $0
+        }'
+}
 tables() {
     echo "== $1"
-    for save in iptables-save ip6tables-save; do $save | sed -e '/^#/d' -e 's/\[[0-9]*:[0-9]*\]//'; done
+    for save in iptables-save ip6tables-save; do $save | sed 's/\[[0-9]*:[0-9]*\]//' | without_empty; done
     ip -4 rule; ip -6 rule
     ip -4 route show table all; ip -6 route show table all | sed 's/ expires [0-9]*sec//'
     ip address | sed -e 's/^[0-9]*: //' -e 's/valid_lft.*//' -e 's/ permaddr .*//'
@@ -15,6 +31,8 @@ tables() {
 tables node
 ipset save
 [ ! -e /proc/net/ip_vs ] || ipvsadm -S -n
+[ ! -S /run/frr/zebra.vty ] || vtysh -c 'show running-config'
+[ ! -e /run/frr ] || pgrep --list-name --exact bgpd | sed 's/^[0-9]* //'
 find /etc /usr/local /var/lib/systemd -xdev -type f -exec sha256sum {} + | sort -k 2
 find /etc /run/baremetal-dsr -xdev -type l 2>/dev/null | sort
 ls /run
