@@ -24,7 +24,13 @@ HERE = Path(__file__).resolve().parent
 TOPOLOGY = json.loads((HERE / "topology.json").read_text())
 STATE = Path("/var/lib/dsrlab")
 BASE = Path("/srv/base")
-UNITS = {"client": [], "router": ["frr.service"], "node": ["containerd.service", "lab-pods.service"]}
+UNITS: dict[str, list[str]] = {
+    "client": [],
+    "attacker": [],
+    "router": ["frr.service"],
+    "node": ["containerd.service", "lab-pods.service"],
+}
+FORWARDS = ("router", "node")
 FORWARDING = "net.ipv4.ip_forward = 1\nnet.ipv6.conf.all.forwarding = 1\n"
 
 
@@ -92,7 +98,7 @@ def mount_root(name: str, machine: dict[str, Any]) -> None:
 def prepare_disk(name: str, machine: dict[str, Any], upper: Path) -> None:
     """The few files in which a machine differs from the common image."""
     files = {"etc/hostname": name + "\n", "etc/machine-id": ""}
-    if machine["role"] != "client":
+    if machine["role"] in FORWARDS:
         files["etc/sysctl.d/10-lab.conf"] = FORWARDING
     if machine["role"] == "node":
         files["etc/cni/net.d/10-lab.conflist"] = json.dumps(cni_network(machine), indent=2)

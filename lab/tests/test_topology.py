@@ -74,6 +74,24 @@ def test_inventory_has_the_pod_ranges() -> None:
         assert variables["dsr_node"]["pod_cidrs"] == MACHINES[name]["pod_cidrs"], name
 
 
+def test_attacker_can_reach_what_a_client_may_not() -> None:
+    """One leg where the clients are, one where the nodes are, and from there a way to every pod; in no inventory."""
+    (name, attacker), *others = [(name, machine) for name, machine in MACHINES.items() if machine["role"] == "attacker"]
+    assert not others
+    assert name not in (INVENTORY / "hosts.yml").read_text()
+    assert {network: len(addresses) for network, addresses in attacker["links"].items()} == {"outside": 2, "fabric": 2}
+    routes = dict(attacker["routes"])
+    for node in inventory("node"):
+        for cidr, via in zip(MACHINES[node]["pod_cidrs"], fabric(node)):
+            assert routes[cidr] == via, node
+
+
+def test_addresses_differ() -> None:
+    links = [addresses for machine in MACHINES.values() for addresses in machine["links"].values()]
+    addresses = [ipaddress.ip_interface(address).ip for pair in links for address in pair]
+    assert len(set(addresses)) == len(addresses)
+
+
 def test_backends_are_pods_of_their_nodes_and_vips_are_in_the_pools() -> None:
     cluster = yaml.safe_load((INVENTORY / "group_vars" / "all" / "cluster.yml").read_text())
     pools = [ipaddress.ip_network(pool) for pool in cluster["dsr_vip_pools"]]

@@ -17,7 +17,9 @@ from virtual_dc.errors import LabError
 from virtual_dc.progress import say
 from virtual_dc.topology import machines
 
-DESCRIPTION = "A virtual data centre in one QEMU guest: client, router, three nodes with pods, all with real kernels."
+DESCRIPTION = (
+    "A virtual data centre in one QEMU guest: client, attacker, router, three nodes with pods, on a real kernel."
+)
 VERBS = {
     "up": "bring it up (minutes the first time, seconds from the snapshot after that)",
     "down": "take it down; nothing stays but the cache",
