@@ -3,11 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import CrashTest, LocalRunner
 
 
 def test_input_goes_in_and_output_comes_out() -> None:
@@ -55,3 +59,85 @@ def test_a_command_that_cannot_be_run_is_told(tmp_path: Path) -> None:
     program.chmod(0o755)
     with pytest.raises(DsrError, match=f"command {program}: cannot be run: Exec format error"):
         LocalRunner().read([str(program)])
+
+
+SHOPPING = (
+    (["tee", "-a", "{list}"], "milk\nbread\nsalt\n"),
+    (["touch", "{list}"], None),
+    (["tee", "-a", "{list}"], "tea\nrice\n"),
+)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
+    """Make the writes in a child with these variables: (the signal that ended it or 0, the lines it wrote)."""
+
+    def run(**variables: str) -> tuple[int, list[str]]:
+        path = tmp_path / "list"
+        path.write_text("")
+        child = os.fork()
+        if child == 0:
+            try:
+                os.environ.update(variables)
+                for argv, stdin in SHOPPING:
+                    runner = LocalRunner()  # as each module has its own
+                    runner.read(["cat", str(path)])
+                    runner.write([word.format(list=path) for word in argv], stdin)
+            finally:
+                os._exit(0)
+        _pid, status = os.waitpid(child, 0)
+        return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, path.read_text().split()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("fault", "written"),
+    [
+        ("1:0", []),
+        ("1:2", ["milk", "bread"]),
+        ("1:3", ["milk", "bread", "salt"]),
+        ("1", ["milk", "bread", "salt"]),
+        ("2:0", ["milk", "bread", "salt"]),
+        ("2", ["milk", "bread", "salt"]),
+        ("3:1", ["milk", "bread", "salt", "tea"]),
+        ("3", ["milk", "bread", "salt", "tea", "rice"]),
+    ],
+)
+def test_fault_kills_at_the_chosen_line(shop, fault: str, written: list[str]) -> None:
+    assert shop(BAREMETAL_DSR_FAULT=fault) == (signal.SIGKILL, written)
+
+
+def test_fault_beyond_the_last_write_and_no_fault_do_nothing(shop) -> None:
+    everything = ["milk", "bread", "salt", "tea", "rice"]
+    assert shop(BAREMETAL_DSR_FAULT="4") == shop(BAREMETAL_DSR_FAULT="4:0") == shop() == (0, everything)
+
+
+def test_writes_are_listed_and_reads_are_not(shop, tmp_path: Path) -> None:
+    assert shop(BAREMETAL_DSR_WRITES=str(tmp_path / "writes"))[0] == 0
+    told = [json.loads(line) for line in (tmp_path / "writes").read_text().splitlines()]
+    assert [(one["number"], one["argv"][0], one["lines"]) for one in told] == [
+        (1, "tee", ["milk\n", "bread\n", "salt\n"]),
+        (2, "touch", []),
+        (3, "tee", ["tea\n", "rice\n"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "written"), [("1:1", "a"), ("1:2", "ab"), ("1:3", "abc"), ("1", "abc"), ("2", "abcd")]
+)
+def test_fault_counts_the_tries_of_a_write_as_one(tmp_path: Path, fault: str, written: str) -> None:
+    """A program that takes one line, then fails, unless it is the last; it is fed again from the line that failed."""
+    path = tmp_path / "list"
+    program = ["sh", "-c", f"read line; printf %s $line >>{path}; ! read line"]
+    child = os.fork()
+    if child == 0:
+        try:
+            runner = LocalRunner()
+            runner._crash_test = CrashTest({"BAREMETAL_DSR_FAULT": fault})
+            for text in ("a\nb\nc\n", "b\nc\n", "c\n", "d\n"):
+                runner.run(program, text, writes=True)
+        finally:
+            os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert path.read_text() == written
