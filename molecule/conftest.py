@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any
 import pytest
 import testinfra
 from testinfra.host import Host
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from hands import Cluster
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 INVENTORY = REPOSITORY / "inventories/lab"
@@ -85,23 +89,82 @@ def dump(machine: Machine) -> Callable[[], dict[str, str]]:
     return take
 
 
+@pytest.fixture(scope="session")
+def ssh() -> list[str]:
+    """The command that reaches the machine named after it."""
+    return ["ssh", "-F", str(lab_home() / "run/ssh_config")]
+
+
 @pytest.fixture
-def flows() -> Callable[..., AbstractContextManager[dict[str, Any]]]:
-    """`with flows(20, VIP, ...) as result:` keeps connections open; afterwards result tells how they fared."""
-    script = shlex.quote((REPOSITORY / "molecule/flows.py").read_text())
+def flows(ssh: list[str]) -> Callable[..., AbstractContextManager[dict[str, Any]]]:
+    """`with flows(20, VIP, ...) as result:` keeps connections open; afterwards result tells how they fared.
+
+    result["flows"] is there at once. idle=True: nothing is sent in between.
+    """
 
     @contextmanager
-    def keep(count: int, *vips: str) -> Iterator[dict[str, Any]]:
-        line = f"python3 -c {script} {count} {' '.join(vips)}"
-        command = ["ssh", "-F", str(lab_home() / "run/ssh_config"), "client", line]
-        result: dict[str, Any] = {}
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdin and process.stdout
-            assert process.stdout.readline() == "ready\n", "the connections could not be opened"
+    def keep(count: int, *vips: str, idle: bool = False) -> Iterator[dict[str, Any]]:
+        words = [*(["--idle"] if idle else []), str(count), *vips]
+        with background(ssh, "client", "flows.py", *words) as (word, process):
+            result: dict[str, Any] = {"flows": json.loads(word)}
             try:
                 yield result
             finally:
-                process.stdin.close()
-                result.update(json.loads(process.stdout.read()))
+                result.update(json.loads(process.communicate()[0]))
 
     return keep
+
+
+@pytest.fixture(scope="session")
+def packets(ssh: list[str]) -> Callable[..., None]:
+    """packets("attacker", "syn", ...) sends what molecule/packets.py can make."""
+
+    def send(place: str, *words: str) -> None:
+        subprocess.run(helper(ssh, place, "packets.py", *words), check=True, timeout=60)
+
+    return send
+
+
+@pytest.fixture(scope="session")
+def sniff(ssh: list[str]) -> Callable[..., AbstractContextManager[list[dict[str, Any]]]]:
+    """`with sniff("n1/web-1", ADDRESS, ...) as seen:` afterwards seen holds the packets that show an address."""
+
+    @contextmanager
+    def watch(place: str, *addresses: str) -> Iterator[list[dict[str, Any]]]:
+        with background(ssh, place, "packets.py", "sniff", *addresses) as (_word, process):
+            seen: list[dict[str, Any]] = []
+            try:
+                yield seen
+            finally:
+                seen += json.loads(process.communicate()[0])
+
+    return watch
+
+
+@pytest.fixture(scope="session")
+def cluster(ssh: list[str]) -> Iterator[Cluster]:
+    """The modules of this checkout on all nodes, without Ansible."""
+    nodes = Cluster(ssh)
+    yield nodes
+    nodes.end()
+
+
+def helper(ssh: list[str], place: str, script: str, *words: str) -> list[str]:
+    """The command that runs a script of this folder on a machine, or in a pod named as node/pod."""
+    text = (Path(__file__).resolve().parent / script).read_text()
+    line = f"python3 -c {shlex.quote(text)} {shlex.join(words)}"
+    machine_name, _slash, pod = place.partition("/")
+    if pod:
+        line = f"nsenter --net=/proc/$(ctr task ls | awk '$1 == \"{pod}\" {{print $2}}')/ns/net {line}"
+    return [*ssh, machine_name, line]
+
+
+@contextmanager
+def background(ssh: list[str], place: str, script: str, *words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A helper at work: what it said after "ready", and its process, whose input it is to end."""
+    command = helper(ssh, place, script, *words)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        ready, _space, word = process.stdout.readline().partition(" ")
+        assert ready.strip() == "ready", f"{script} did not start on {place}"
+        yield word, process

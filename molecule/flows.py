@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs on the client: keeps TCP connections to VIPs open and asks on each of them, one after the other, over and over.
 
-Usage: flows.py COUNT VIP...   Prints "ready" when all are open, and when its input ends a line of JSON:
-{"rounds", "alive", "broken": ["VIP from port: reason"], "longest_gap": seconds between two answers of one connection}.
+Usage: flows.py [--idle] COUNT VIP...   With --idle it asks only when a connection opens and once more at the end.
+
+When all are open it prints "ready" and in the same line as JSON what they are: [{"vip", "port", "pod", "node"}, ...].
+When its input ends it prints a line of JSON:
+{"rounds", "alive", "broken": ["VIP from port at pod: reason"], "longest_gap": seconds between two answers of one flow}.
 A connection that answers from another pod than before, or whose pod saw another peer, counts as broken.
 """
 
@@ -26,9 +29,10 @@ class Flow:
     def __init__(self, vip: str) -> None:
         self.socket = socket.create_connection((vip, 80), PATIENCE)
         self.stream = self.socket.makefile("rb")
-        self.name = f"{vip} from port {self.socket.getsockname()[1]}"
         self.longest_gap = 0.0
         self.answer = self.ask()
+        self.end = {"vip": vip, "port": self.socket.getsockname()[1], **self.answer}
+        self.name = f"{vip} from port {self.end['port']} at {self.answer['pod']}"
         self.answered = time.monotonic()
 
     def ask(self) -> dict[str, object]:
@@ -50,15 +54,15 @@ class Flow:
         self.answered = now
 
 
-def main(count: int, vips: list[str]) -> None:
+def main(count: int, vips: list[str], idle: bool) -> None:
     flows = [Flow(vip) for vip in vips for _number in range(count)]
     gaps = flows[:]
     broken: list[str] = []
     rounds = 0
-    print("ready", flush=True)
+    print("ready", json.dumps([flow.end for flow in flows]), flush=True)
     over = False
     while not over:
-        over = bool(select.select([sys.stdin], [], [], 0)[0])
+        over = bool(select.select([sys.stdin], [], [], None if idle else 0)[0])
         for flow in flows[:]:
             try:
                 flow.check()
@@ -72,4 +76,5 @@ def main(count: int, vips: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    words = [word for word in sys.argv[1:] if word != "--idle"]
+    main(int(words[0]), words[1:], "--idle" in sys.argv)

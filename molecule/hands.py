@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import subprocess
@@ -27,16 +28,33 @@ Services = list[dict[str, Any]]
 Order = Mapping[str, Any]
 
 
+@functools.cache
 def inventory() -> dict[str, Any]:
     """The cluster's variables."""
     return dict(yaml.safe_load((INVENTORY / "group_vars/all/cluster.yml").read_text()))
 
 
-def planned(node: str, services: Services) -> dict[str, Any]:
-    """The plan of a node of the lab if these were the services."""
+@functools.cache
+def known_nodes() -> dict[str, Any]:
     groups = yaml.safe_load((INVENTORY / "hosts.yml").read_text())["all"]["children"]
-    nodes = {name: variables["dsr_node"] for name, variables in groups["dsr_nodes"]["hosts"].items()}
-    return dict(plan(services, node, nodes, inventory()["dsr_vip_pools"]))
+    return {name: variables["dsr_node"] for name, variables in groups["dsr_nodes"]["hosts"].items()}
+
+
+def services(without: Callable[[Mapping[str, Any]], bool] = lambda _backend: False, **changes: Any) -> Services:
+    """Those of the inventory, without such backends, and with changed fields: services(web={"scheduler": "rr"})."""
+    return [
+        {
+            **service,
+            "backends": [backend for backend in service["backends"] if not without(backend)],
+            **changes.get(service["name"], {}),
+        }
+        for service in inventory()["dsr_services"]
+    ]
+
+
+def planned(node: str, wanted: Services) -> dict[str, Any]:
+    """The plan of a node of the lab if these were the services."""
+    return dict(plan(wanted, node, known_nodes(), inventory()["dsr_vip_pools"]))
 
 
 def options(made: Mapping[str, Any], **steering: Any) -> Options:
@@ -113,13 +131,12 @@ class Cluster:
         """Output of each shell line on every node."""
         return self.each(lambda _name: {"do": "run", "commands": [[["sh", "-c", line], None] for line in lines]})
 
-    def bring(self, services: Services | None = None, **steering: Any) -> dict[str, list[dict[str, Any]]]:
+    def bring(self, wanted: Services | None = None, **steering: Any) -> dict[str, list[dict[str, Any]]]:
         """What site.yml does to the tables, in its order: every node's pods, all directors, then what is left over.
 
         What the modules returned: pods, ipvs, steering, ipvs with purge, pods with purge.
         """
-        wanted = inventory()["dsr_services"] if services is None else services
-        given = {name: options(planned(name, wanted), **steering) for name in NODES}
+        given = {name: options(planned(name, wanted or services()), **steering) for name in NODES}
         steps: list[Callable[[Options], list[tuple[str, dict[str, Any]]]]] = [
             lambda each: [("pods", {**each["pods"], "purge": False})],
             lambda each: [
