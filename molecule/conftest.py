@@ -116,11 +116,12 @@ def flows(ssh: list[str]) -> Callable[..., AbstractContextManager[dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def packets(ssh: list[str]) -> Callable[..., None]:
-    """packets("attacker", "syn", ...) sends what molecule/packets.py can make."""
+def packets(ssh: list[str]) -> Callable[..., str]:
+    """packets("attacker", "syn", ...) sends what molecule/packets.py can make; what it printed."""
 
-    def send(place: str, *words: str) -> None:
-        subprocess.run(helper(ssh, place, "packets.py", *words), check=True, timeout=60)
+    def send(place: str, *words: str) -> str:
+        command = helper(ssh, place, "packets.py", *words)
+        return subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE, text=True).stdout
 
     return send
 

@@ -34,8 +34,7 @@ def through(machine) -> Callable[[str, str], AbstractContextManager[None]]:
         try:
             yield
         finally:
-            # Inside another such block the route to the other director was replaced by this one, and is gone too.
-            router.run(f"ip {family} route del {route}")
+            router.check_output(f"ip {family} route del {route}")
 
     return steer
 

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The forms and options of steering, on the kernel and under traffic."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from hands import Cluster, services
+
+WEB = ("203.0.113.1", "2001:db8:f::1")
+DNS = ("203.0.113.2", "2001:db8:f::2")
+FORMS = ("ipset", "iptables")
+RANGES = {"web": {"source_ranges": ["198.51.100.0/28"]}, "web6": {"source_ranges": ["2001:db8:c::10/124"]}}
+"""The client is inside, the attacker is not."""
+REFUSED = 7
+"""What curl says when it could not connect."""
+
+
+def url(vip: str) -> str:
+    return f"http://[{vip}]/" if ":" in vip else f"http://{vip}/"
+
+
+def test_form_changes_to_and_fro_under_connections(tables, flows) -> None:
+    with flows(6, *WEB, *DNS) as result:
+        for form in ("iptables", "ipset"):
+            tables.bring(form=form)
+            for rules, sets in tables.run(
+                "iptables-save -t mangle; ip6tables-save -t mangle", "ipset list -n"
+            ).values():
+                marked = {vip for vip in (*WEB, *DNS) if re.search(rf"-d {vip}/.* --dport 80 .*-j MARK", rules)}
+                assert marked == ({*WEB, *DNS} if form == "iptables" else set())
+                assert ("dsr-map4" in sets.split()) == (form == "ipset")
+            time.sleep(3)
+    assert result["broken"] == [] and result["alive"] == 6 * 4, result
+
+
+def counted(cluster: Cluster) -> int:
+    """Packets that matched any rule of ours in mangle, other than those that let one pass."""
+    found = cluster.run("iptables-save -c -t mangle; ip6tables-save -c -t mangle").values()
+    rules = "".join(rules for (rules,) in found).splitlines()
+    return sum(int(rule[1:].split(":")[0]) for rule in rules if re.search("-A DSR-.*source_range", rule))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_source_ranges(tables, machine, answer, form: str) -> None:
+    tables.bring(services(**RANGES), form=form)
+    before = counted(tables)
+    for vip in WEB:
+        assert answer(vip)["pod"].startswith("web-")
+    assert counted(tables) == before
+    for vip in WEB:
+        started = time.monotonic()
+        tried = machine("attacker").run(f"curl -gsS -m 10 {url(vip)}")
+        assert tried.rc == REFUSED, tried
+        assert time.monotonic() - started < 4, "not refused at once"
+    assert counted(tables) - before >= len(WEB)
+    for vip in DNS:
+        assert answer(vip, "attacker")["pod"].startswith("dns-")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_vip_answers_ping_only_if_asked_to(tables, machine, form: str) -> None:
+    pings = [f"ping -c 2 -i 0.2 -W 2 {vip}" for vip in (*WEB, *DNS)]
+    tables.bring(form=form, ping=True)
+    assert [machine("client").run(ping).rc for ping in pings] == [0] * len(pings)
+    tables.bring(form=form)
+    assert all(machine("client").run(ping).rc != 0 for ping in pings)
+
+
+@pytest.fixture
+def legacy(tables) -> Iterator[Cluster]:
+    """iptables of n2 and its pods is the legacy one, which holds its rules apart from those of the other."""
+    choose = "update-alternatives --set {0} /usr/sbin/{0}-{1} >/dev/null"
+    gone = (("steering", {"state": "absent"}), ("pods", {"pods": []}))
+    for kind in ("legacy", "nft"):
+        tables["n2"].modules(*gone)
+        tables["n2"].run(*(choose.format(command, kind) for command in ("iptables", "ip6tables")))
+        if kind == "legacy":
+            yield tables
+    assert "DSR-" not in tables["n2"].run("iptables-legacy-save; ip6tables-legacy-save")[0]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_iptables_legacy(legacy, answer, through, form: str) -> None:
+    legacy.bring(form=form)
+    save = "iptables-{0}-save -t mangle; ip6tables-{0}-save -t mangle"
+    shown, other = legacy["n2"].run(save.format("legacy"), save.format("nft"))
+    assert "-j DSR-MARK" in shown and "DSR-MARK" not in other
+    for vip in (*WEB, *DNS):
+        with through(vip, "n2"):
+            assert answer(vip)["peer"] in ("198.51.100.10", "2001:db8:c::10")
+    done = legacy.bring(form=form)
+    assert not any(result["changed"] for result in done["n2"]), done["n2"]

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every network has an MTU of 1500 bytes: what is tunnelled must still fit, and what cannot fit is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from hands import NODES
+
+WEB = ("203.0.113.1", "2001:db8:f::1")
+DNS = {"203.0.113.2": 1480, "2001:db8:f::2": 1460}
+"""UDP's VIPs, and the largest IP packet that fits into the tunnel."""
+MSS = {"203.0.113.1": 1440, "2001:db8:f::1": 1400}
+SIZE = 10_000_000
+PATIENCE = 60
+EACH = (
+    "for pid in self $(ctr task ls 2>/dev/null | awk 'NR > 1 {print $2}'); do nsenter --net=/proc/$pid/ns/net %s; done"
+)
+COUNTERS = ("ReasmReqds", "FragCreates", "FragOKs")
+
+
+def fragments(machine) -> dict[str, int]:
+    """Fragments made and taken since boot, by every machine with its pods."""
+    found = {}
+    for name in ("client", "r1", *NODES):
+        text = machine(name).check_output(EACH % "cat /proc/net/snmp /proc/net/snmp6")
+        lines = [line.split() for line in text.splitlines() if line.strip()]
+        pairs = [
+            pair
+            for names, values in zip(lines, lines[1:])
+            if names[0] == values[0] == "Ip:"
+            for pair in zip(names, values)
+        ]
+        pairs += [(words[0].removeprefix("Ip6"), words[1]) for words in lines if words[0].startswith("Ip6")]
+        found[name] = sum(int(value) for counter, value in pairs if counter in COUNTERS and value.isdecimal())
+    return found
+
+
+@pytest.fixture(scope="module")
+def upload(machine) -> str:
+    path = "/tmp/upload"
+    machine("client").check_output(f"head -c {SIZE} /dev/zero >{path}")
+    return path
+
+
+@pytest.fixture(params=["segments", "packets"])
+def offload(request, machine) -> Iterator[None]:
+    """TCP's segments pass the virtual cables uncut, far bigger than the MTU, unless the senders' offloads are off."""
+    if request.param == "segments":
+        yield
+        return
+    places = [
+        ("client", "ethtool -K outside OFFLOADS"),
+        *((node, EACH % "ethtool -K eth0 OFFLOADS 2>/dev/null; true") for node in NODES),
+    ]
+    for place, line in places:
+        machine(place).check_output(line.replace("OFFLOADS", "tso off gso off gro off"))
+    yield
+    for place, line in places:
+        machine(place).check_output(line.replace("OFFLOADS", "tso on gso on gro on"))
+
+
+@pytest.mark.parametrize("vip", WEB)
+def test_ten_megabytes_both_ways_without_a_fragment(machine, upload, offload, vip: str) -> None:
+    url = f"http://[{vip}]" if ":" in vip else f"http://{vip}"
+    curl = f"curl -gsS -m {PATIENCE} -H Expect:"
+    before = fragments(machine)
+    sent = json.loads(machine("client").check_output(f"{curl} -T {upload} {url}/"))
+    got = machine("client").check_output(f"{curl} -o /dev/null -w '%{{size_download}}' {url}/bytes/{SIZE}")
+    assert (sent["received"], got) == (SIZE, str(SIZE))
+    assert fragments(machine) == before
+
+
+@pytest.mark.parametrize("vip", WEB)
+def test_pod_asks_for_segments_that_fit_the_tunnel(sniff, answer, vip: str) -> None:
+    with sniff("client", vip) as seen:
+        answer(vip)
+    offers = {
+        packet["mss"] for packet in seen if packet["layers"][0][0] == vip and packet.get("flags", 0) & 0x12 == 0x12
+    }
+    assert offers == {MSS[vip]}
+
+
+@pytest.mark.parametrize("vip", DNS)
+def test_datagram_too_big_for_the_tunnel_is_told(probe, vip: str) -> None:
+    told = probe(vip, 1490)
+    assert told["error"], told
+    kind = [2, 0] if ":" in vip else [3, 4]
+    assert [told["error"]["type"], told["error"]["code"], told["error"]["mtu"]] == [*kind, DNS[vip]], told
+    answered = json.loads(probe(vip, DNS[vip])["answer"])
+    assert len(answered["echo"]) == DNS[vip] - (48 if ":" in vip else 28)
+
+
+@pytest.fixture
+def probe(machine, packets):
+    yield lambda vip, size: json.loads(packets("client", "probe", vip, "7007", str(size)))
+    machine("client").check_output("ip route flush cache; ip -6 route flush cache")
