@@ -1,0 +1,338 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One router's side of the peering with a cluster's nodes, from plain inventory data. Pure, vendor-neutral.
+
+Every name that is made here belongs to the cluster, so that clusters which share a router do not touch each other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import (
+    Address,
+    Prefix,
+    PrefixTable,
+    parse_address,
+    parse_prefix,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils._fields import (
+    Problems,
+    integer,
+    listing,
+    mapping,
+    sequence,
+    shown,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+
+PASSWORD_PLACEHOLDER: Final = "REPLACE-WITH-THE-BGP-PASSWORD"
+"""Stands where the secret goes. A router that gets it as it is refuses every node, and lets nobody in."""
+
+MAX_DYNAMIC_NEIGHBORS: Final = 1000
+"""Sessions a router accepts from the listen ranges. The daemons' own default of 100 is 50 dual-stack nodes."""
+
+_BITS: Final = {4: 32, 6: 128}
+_MACHINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}")
+_CLUSTER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,19}")
+_INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_-]{0,62}")
+_PASSWORD: Final = re.compile(r"[A-Za-z0-9._+=@%,/:^~*()\[\]{}-]{1,80}")
+_RESERVED_ASNS: Final = {0: "is reserved", 23456: "is AS_TRANS, which stands for another number"}
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """A node's session: its name and the address it connects from."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A network VIPs come from; single: it is one host address, so nothing in it is longer."""
+
+    text: str
+    single: bool
+
+
+@dataclass(frozen=True)
+class Family:
+    """The part of one address family. ranges: where neighbors are accepted from instead of by name; else empty."""
+
+    version: int
+    cluster: str
+    pools: tuple[Pool, ...]
+    neighbors: tuple[Neighbor, ...]
+    ranges: tuple[str, ...]
+
+    @property
+    def bits(self) -> int:
+        return _BITS[self.version]
+
+    @property
+    def nodes(self) -> str:
+        """Name of the peer group."""
+        return f"{self.cluster}-nodes{self.version}"
+
+    @property
+    def vips(self) -> str:
+        """Name of the prefix list."""
+        return f"{self.cluster}-vip{self.version}"
+
+    @property
+    def inbound(self) -> str:
+        """Name of the policy for what comes from the nodes."""
+        return f"{self.cluster}-in{self.version}"
+
+
+@dataclass(frozen=True)
+class Bfd:
+    """interval: milliseconds, both directions."""
+
+    interval: int
+    multiplier: int
+
+
+@dataclass(frozen=True)
+class Peering:
+    """All that a dialect must say. password: empty for none. interface: the one towards the nodes; empty if not told.
+
+    max_prefixes: routes of one family a node may announce. max_paths: next hops of one route.
+    """
+
+    router: str
+    interface: str
+    cluster: str
+    asn: int
+    node_asn: int
+    families: tuple[Family, ...]
+    keepalive: int
+    hold: int
+    password: str
+    ttl_security: bool
+    bfd: Bfd | None
+    max_prefixes: int
+    max_paths: int
+
+    @property
+    def internal(self) -> bool:
+        """iBGP: both ends in one AS."""
+        return self.asn == self.node_asn
+
+    @property
+    def outbound(self) -> str:
+        """Name of the policy that lets nothing out to the nodes."""
+        return f"{self.cluster}-out"
+
+    @property
+    def drain(self) -> str:
+        """Name of the community list of RFC 8326."""
+        return f"{self.cluster}-drain"
+
+    @property
+    def description(self) -> str:
+        return f"nodes of cluster {self.cluster}"
+
+
+def parse_peering(
+    name: Any,
+    router: Any,
+    nodes: Any,
+    vip_pools: Any,
+    cluster: Any = "dsr",
+    router_asn: Any = 64512,
+    node_asn: Any = 64513,
+    keepalive: Any = 3,
+    hold: Any = 9,
+    password: Any = "",
+    show_password: bool = False,
+    ttl_security: bool = True,
+    bfd: bool = True,
+    bfd_interval: Any = 300,
+    bfd_multiplier: Any = 3,
+    max_prefixes: Any = 10000,
+    max_paths: Any = 64,
+    listen_ranges: Any = (),
+) -> Peering:
+    """Peering of the router called name; DsrError names every problem found, a line each.
+
+    router: {addresses: [...], asn = router_asn, interface = ""}; nodes: {name: {addresses: [...]}}.
+    A family is part of it if the router has an address of it and the pools a network of it.
+    """
+    problems = Problems()
+    parse = _Parser(problems)
+    router_name = parse.name("router", name)
+    item = f"router {router_name}"
+    router = parse.router(item, router)
+    owner = parse.cluster(cluster)
+    versions = {address.version for address in parse.addresses(item, router, "dsr_router")}
+    pools = parse.networks("dsr_vip_pools", vip_pools)
+    ranges = parse.networks("dsr_listen_ranges", listen_ranges)
+    neighbors = parse.neighbors(nodes, ranges)
+    served = sorted(versions & {pool.version for pool in pools})
+    peering = Peering(
+        router=router_name,
+        interface=parse.interface(item, router.get("interface", "")),
+        cluster=owner,
+        asn=parse.asn(f"{item}, asn" if "asn" in router else "dsr_router_asn", router.get("asn", router_asn)),
+        node_asn=parse.asn("dsr_node_asn", node_asn),
+        families=tuple(_family(version, owner, pools, neighbors, ranges) for version in served),
+        keepalive=parse.integer("dsr_bgp_keepalive", keepalive, 1, 21845),
+        hold=parse.integer("dsr_bgp_hold", hold, 3, 65535),
+        password=parse.password(password, show_password),
+        ttl_security=ttl_security,
+        bfd=parse.bfd(bfd_interval, bfd_multiplier) if bfd else None,
+        max_prefixes=parse.integer("dsr_max_prefixes", max_prefixes, 1, 1_000_000),
+        max_paths=parse.integer("dsr_max_paths", max_paths, 1, 128),
+    )
+    problems.raise_any()
+    _check(item, peering)
+    return peering
+
+
+def _family(
+    version: int, cluster: str, pools: list[Prefix], neighbors: list[tuple[str, Address]], ranges: list[Prefix]
+) -> Family:
+    return Family(
+        version=version,
+        cluster=cluster,
+        pools=tuple(Pool(pool.text, pool.shift == 0) for pool in pools if pool.version == version),
+        neighbors=()
+        if ranges
+        else tuple(Neighbor(name, address.text) for name, address in neighbors if address.version == version),
+        ranges=tuple(network.text for network in ranges if network.version == version),
+    )
+
+
+def _check(item: str, peering: Peering) -> None:
+    """What only shows when the parts are put together."""
+    if peering.keepalive * 3 > peering.hold:
+        raise DsrError(
+            "dsr_bgp_hold",
+            f"is {peering.hold}, less than three keepalives of {peering.keepalive} s",
+            f"Use at least {3 * peering.keepalive}, or a shorter dsr_bgp_keepalive",
+        )
+    if not any(family.neighbors or family.ranges for family in peering.families):
+        raise DsrError(
+            item,
+            "has no address family in common with the nodes and dsr_vip_pools",
+            "Give router, nodes and pools addresses of the same family",
+        )
+
+
+class _Parser:
+    """Parses field by field; what is wrong goes to problems, and something harmless stands in for it."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+
+    def name(self, kind: str, value: Any) -> str:
+        with self._problems:
+            if not isinstance(value, str) or not _MACHINE.fullmatch(value):
+                raise DsrError(
+                    f"{kind} {shown(value)}",
+                    "its name cannot stand in a router's configuration",
+                    "Name the host by letters, digits and '.', '_', ':', '-' without spaces, at most 63",
+                )
+        return str(value)
+
+    def router(self, item: str, value: Any) -> Mapping[str, Any]:
+        with self._problems:
+            return mapping(item, value, ["addresses", "asn", "dialect", "interface"])
+        return {"addresses": ["192.0.2.1"]}
+
+    def cluster(self, value: Any) -> str:
+        with self._problems:
+            if not isinstance(value, str) or not _CLUSTER.fullmatch(value):
+                raise DsrError("dsr_cluster", f"{shown(value)} is no name", "Use letters, digits and '-', at most 20")
+        return str(value)
+
+    def addresses(self, item: str, machine: Mapping[str, Any], variable: str) -> list[Address]:
+        """The first address of each family: the one that sessions use."""
+        first: dict[int, Address] = {}
+        with self._problems:
+            values = sequence(f"{item}, addresses", machine.get("addresses", []), "addresses")
+            if not values:
+                raise DsrError(item, "has no addresses", f"State its addresses on the nodes' network in {variable}")
+            for value in values:
+                address = parse_address(f"{item}, addresses", value)
+                first.setdefault(address.version, address)
+        return list(first.values())
+
+    def networks(self, item: str, values: Any) -> list[Prefix]:
+        found: list[Prefix] = []
+        with self._problems:
+            for value in sequence(item, values, "networks"):
+                with self._problems:
+                    found.append(parse_prefix(item, value))
+        return found
+
+    def neighbors(self, nodes: Any, ranges: list[Prefix]) -> list[tuple[str, Address]]:
+        """In the order of nodes. With ranges each must lie in one, or it could never connect."""
+        found: list[tuple[str, Address]] = []
+        table = PrefixTable((network, network.text) for network in ranges)
+        with self._problems:
+            for key, value in mapping("nodes", nodes, ["<node name>"]).items():
+                name = self.name("node", key)
+                with self._problems:
+                    machine = mapping(f"node {name}", value, ["addresses"])
+                    found += [(name, address) for address in self.addresses(f"node {name}", machine, "dsr_node")]
+        for name, address in found if ranges else ():
+            with self._problems:
+                if table.owner(address) is None:
+                    raise DsrError(
+                        f"node {name}",
+                        f"address {address.text} lies in none of dsr_listen_ranges"
+                        f" ({listing(network.text for network in ranges)})",
+                        "Add its network, or empty dsr_listen_ranges to name every node",
+                    )
+        return found
+
+    def asn(self, item: str, value: Any) -> int:
+        with self._problems:
+            number = integer(item, value, 0, 4294967295)
+            if number in _RESERVED_ASNS:
+                raise DsrError(
+                    item,
+                    f"{number} {_RESERVED_ASNS[number]}",
+                    "Use the AS number from 1 to 4294967295; for private use 64512-65534 or 4200000000-4294967294",
+                )
+            return number
+        return 1
+
+    def integer(self, item: str, value: Any, low: int, high: int) -> int:
+        with self._problems:
+            return integer(item, value, low, high)
+        return low
+
+    def interface(self, item: str, value: Any) -> str:
+        with self._problems:
+            if value and (not isinstance(value, str) or not _INTERFACE.fullmatch(value)):
+                raise DsrError(
+                    f"{item}, interface", f"{shown(value)} is no interface", "Write it as the router does: 'Vlan10'"
+                )
+        return str(value or "")
+
+    def bfd(self, interval: Any, multiplier: Any) -> Bfd:
+        return Bfd(
+            interval=self.integer("dsr_bfd_interval", interval, 50, 60000),
+            multiplier=self.integer("dsr_bfd_multiplier", multiplier, 3, 50),
+        )
+
+    def password(self, value: Any, show: bool) -> str:
+        """The placeholder unless show. The secret itself is in no message."""
+        if not value:
+            return ""
+        with self._problems:
+            if not isinstance(value, str) or not _PASSWORD.fullmatch(value):
+                raise DsrError(
+                    "dsr_bgp_password",
+                    "cannot be typed into every router",
+                    "Use at most 80 letters, digits and of the signs ._+=@%,/:^~*()[]{}-",
+                )
+        return str(value) if show else PASSWORD_PLACEHOLDER
