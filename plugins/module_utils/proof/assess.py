@@ -12,11 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ansible_collections.baremetal.dsr.plugins.module_utils.proof.evidence import Client, Evidence, PortKey, trace
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.evidence import (
+    Client,
+    Evidence,
+    Flow,
+    PortKey,
+    trace,
+)
 from ansible_collections.baremetal.dsr.plugins.module_utils.proof.table import port_text
 
 CHANCE: Final = 0.001
 """A node that gets no flow is held against the router only if an even spread would miss it less often than this."""
+
+SPRAYED: Final = 0.1
+"""Share of the answered flows that may change their way: a sender may ask for another one when it sends again."""
 
 _TITLES: Final = ("VIP", "FLOWS", "REACHED A NODE", "NEXT HOPS", "FLOWS BY NODE", "PORTS IN HASH", "VERDICT")
 
@@ -64,7 +73,7 @@ class _Assessor:
         self._expected = [name for name in evidence.nodes if name not in drained]
         self._row = Row(target, len(self._expected))
         self._entered = trace(evidence, target.key).entered
-        self._sent = frozenset(self._clients())
+        self._sent = {flow.client: not flow.error for flow in self._flows()}
 
     def row(self) -> Row:
         row = self._row
@@ -77,16 +86,15 @@ class _Assessor:
         row.notes += self._uncounted()
         return row
 
-    def _clients(self) -> Iterator[Client]:
+    def _flows(self) -> Iterator[Flow]:
         for flows in self._evidence.probes.values():
-            for flow in (flows or {}).get(self._row.target.key, ()):
-                yield flow.client
+            yield from (flows or {}).get(self._row.target.key, ())
 
     def _ways(self) -> dict[Client, frozenset[str]]:
         """{probed flow: nodes it came in at}, only of those that came in anywhere."""
         ways: dict[Client, frozenset[str]] = {}
         for node, clients in self._entered.items():
-            for client in self._sent & clients.keys():
+            for client in self._sent.keys() & clients.keys():
                 ways[client] = ways.get(client, frozenset()) | {node}
         return ways
 
@@ -107,7 +115,9 @@ class _Assessor:
         lost = self._row.sent - self._row.reached
         if not lost:
             return
-        strangers = {client.address for clients in self._entered.values() for client in clients.keys() - self._sent}
+        strangers = {
+            client.address for clients in self._entered.values() for client in clients.keys() - self._sent.keys()
+        }
         if strangers and not self._row.reached:
             yield (
                 f"the nodes see none of the client's flows, but others from {', '.join(sorted(strangers)[:3])}: either"
@@ -120,12 +130,8 @@ class _Assessor:
             )
 
     def _spread(self, ways: Mapping[Client, frozenset[str]]) -> Iterator[str]:
-        hops, sprayed = self._row.hops, sum(len(nodes) > 1 for nodes in ways.values())
-        if sprayed:
-            yield (
-                f"packets of {sprayed} flows came in at more than one node: the router spreads packets, not flows."
-                " Turn its per-packet load balancing off"
-            )
+        hops = self._row.hops
+        yield from self._sprayed(ways)
         if self._row.ports is False and self._row.expected > 1:
             yield (
                 "all flows of one client take one way: ports are not in the hash. Set the hash over addresses and ports"
@@ -139,6 +145,20 @@ class _Assessor:
         silent = [node for node in self._expected if not hops[node]]
         if silent and ways:
             yield from self._silent(silent, len(ways))
+
+    def _sprayed(self, ways: Mapping[Client, frozenset[str]]) -> Iterator[str]:
+        """Flows that were not answered do not tell: each try to connect may go another way."""
+        answered = [nodes for client, nodes in ways.items() if self._sent[client]]
+        sprayed = sum(len(nodes) > 1 for nodes in answered)
+        if not answered:
+            self._row.notes.append("no flow was answered, so there is no telling whether a flow stays on its way")
+        elif sprayed > SPRAYED * len(answered):
+            yield (
+                f"packets of {sprayed} of {len(answered)} answered flows came in at more than one node: the router"
+                " spreads packets, not flows. Turn its per-packet load balancing off"
+            )
+        elif sprayed:
+            self._row.notes.append(f"{sprayed} answered flows changed their way, as they may after a lost packet")
 
     def _silent(self, silent: list[str], flows: int) -> Iterator[str]:
         """Expected nodes that got no flow, as far as chance does not explain it."""

@@ -117,9 +117,26 @@ def test_router_that_misses_a_node() -> None:
 
 
 def test_router_that_spreads_packets() -> None:
-    told = row(lambda client, port: NODES if port == 40007 else by_port(client, port))
+    told = row(lambda client, port: NODES if port % 5 == 0 else by_port(client, port))
     assert told["reached"] == 100
-    assert "packets of 1 flows came in at more than one node" in told["faults"][0]
+    assert "packets of 20 of 100 answered flows came in at more than one node" in told["faults"][0]
+
+
+def test_flow_that_changed_its_way_after_a_lost_packet() -> None:
+    told = row(lambda client, port: NODES if port == 40007 else by_port(client, port))
+    assert (told["ok"], told["notes"]) == (
+        True,
+        ["1 answered flows changed their way, as they may after a lost packet"],
+    )
+
+
+def test_unanswered_flows_do_not_tell_whether_packets_are_spread() -> None:
+    found = hosts(lambda client, port: NODES)
+    for flow in found[f"client-{CLIENT}"]["dsr_assess_probe"]["targets"][0]["flows"]:
+        flow["answered"] = False
+    told = assessed(found)["rows"][0]
+    assert told["ok"]
+    assert "no flow was answered" in told["notes"][0]
 
 
 def test_router_that_drops_some() -> None:
