@@ -29,7 +29,8 @@ NOISE = re.compile(
     r"^\d+: | (hashsize|bucketsize|initval) \S+| permaddr \S+| expires \d+sec|(valid|preferred)_lft \S+| \[\d+:\d+\]"
 )
 IN_POD = """
-ip -details address; ip -4 route show table all; ip -6 route show table all; iptables-save; ip6tables-save
+ip -details address; ip -4 route show table all; ip -6 route show table all
+ipset save | sort; iptables-save; ip6tables-save
 cd /proc/sys/net/ipv4/conf; grep . */arp_ignore */arp_announce */rp_filter
 """
 
@@ -128,16 +129,19 @@ def wrong(vips: Mapping[str, str], pods: Mapping[str, str]) -> list[str]:
 
 
 def ready_vips(address: str, entry: str) -> set[str]:
-    """VIPs whose packets this pod address can take out of the tunnel."""
-    links = json.loads(run(["nsenter", f"--net={entry}", "ip", "-json", "-details", "address"]))
+    """VIPs whose packets this pod address can take out of the tunnel, and its guard lets through if it has one."""
+    shown = run(["nsenter", f"--net={entry}", "sh", "-c", "ip -json -details address; ipset save"]).splitlines()
     tunnel = [
         link
-        for link in links
+        for link in json.loads(shown[0])
         if link["ifname"] in ("dsr4", "dsr6")
         and "UP" in link["flags"]
         and link["linkinfo"]["info_data"].get("local") == address
     ]
-    return {info["local"] for link in tunnel for info in link["addr_info"] if "local" in info}
+    vips = {info["local"] for link in tunnel for info in link["addr_info"] if "local" in info}
+    admitted = f"dsr-vip{6 if ':' in address else 4}"
+    sets = [words for words in map(str.split, shown[1:]) if words[1] == admitted]
+    return vips & {words[2] for words in sets if words[0] == "add"} if sets else vips
 
 
 def namespaces() -> dict[str, str]:

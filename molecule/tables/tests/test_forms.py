@@ -40,10 +40,12 @@ def test_form_changes_to_and_fro_under_connections(tables, flows) -> None:
 
 
 def counted(cluster: Cluster) -> int:
-    """Packets that matched any rule of ours in mangle, other than those that let one pass."""
-    found = cluster.run("iptables-save -c -t mangle; ip6tables-save -c -t mangle").values()
-    rules = "".join(rules for (rules,) in found).splitlines()
-    return sum(int(rule[1:].split(":")[0]) for rule in rules if re.search("-A DSR-.*source_range", rule))
+    """Packets that were refused for their source: by elements of a set, or by rules behind those that mark."""
+    sets = r"^add dsr-limit[46] .* packets (\d+)"
+    rules = r"^\[(\d+):\d+\] -A DSR-MARK -d .* --dport \d+ .*-j RETURN"
+    found = cluster.run("ipset save; iptables-save -c -t mangle; ip6tables-save -c -t mangle").values()
+    text = "".join(saved for (saved,) in found)
+    return sum(int(number) for pattern in (sets, rules) for number in re.findall(pattern, text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("form", FORMS)
