@@ -35,6 +35,14 @@ def not_loaded(runner: Runner, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in wanted if name not in present)
 
 
+def is_present(runner: Runner, name: str) -> bool:
+    """Whether the running kernel shows that it has the module, loaded or built in."""
+    loaded = runner.run(["cat", "/proc/modules"], None, writes=False).out.splitlines()
+    if any(line.split(" ", 1)[0] == name for line in loaded):
+        return True
+    return name in runner.run(["ls", "/sys/module"], None, writes=False).out.split()
+
+
 def unloadable(runner: Runner, name: str) -> DsrError | None:
     """What is wrong if modprobe knows no such module, neither as a file nor as built in. Loads nothing."""
     if runner.run(["modprobe", "-n", "-q", name], None, writes=False).rc == 0:

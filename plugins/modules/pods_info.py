@@ -11,14 +11,14 @@ module: pods_info
 short_description: Show what the pods of a node hold of their VIPs
 version_added: "1.0.0"
 description:
-  - Shows the tunnel devices, VIPs, sysctls and receive counters of the pods of this machine.
+  - Shows the tunnels, VIPs, guards, sysctls and counters of the pods of this machine.
   - Pods are found by their address in the network namespaces of the machine's processes and in the handles below
     C(/run/netns); no container runtime is asked.
 options:
   addresses:
     description:
       - Pod addresses to look at.
-      - Without any, every network namespace with a device named C(dsr4) or C(dsr6) is shown.
+      - Without any, every network namespace with a device named like those of M(baremetal.dsr.pods) is shown.
     type: list
     elements: str
     default: []
@@ -28,6 +28,7 @@ requirements:
   - nsenter (util-linux)
   - ip (iproute2)
   - sysctl (procps)
+  - ipset, iptables-save and ip6tables-save, where a pod has a guard
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -67,13 +68,13 @@ pods:
       type: str
       sample: /run/netns/cni-0c4a1b4e
     addresses:
-      description: Its addresses, without those on the tunnel devices.
+      description: Its addresses, without those that M(baremetal.dsr.pods) gave it.
       type: list
       elements: str
       sample:
         - 10.244.1.2
     devices:
-      description: Its devices named C(dsr4) and C(dsr6).
+      description: Its devices named C(dsr4), C(dsr4gre), C(dsr6) and C(dsr6gre).
       type: list
       elements: dict
       contains:
@@ -103,6 +104,64 @@ pods:
         rx_bytes:
           description: Bytes that came out of the tunnel since it exists.
           type: int
+    vips:
+      description: All VIPs that M(baremetal.dsr.pods) gave it, and the device each stands on.
+      type: list
+      elements: dict
+      sample:
+        - address: 203.0.113.1
+          device: dsr4
+    tunnels:
+      description: The tunnels it can take, by address family.
+      type: dict
+      sample:
+        ipv4:
+          - ipip
+          - gue
+        ipv6: []
+    guards:
+      description: Its guards, one for each address family that has one.
+      type: list
+      elements: dict
+      contains:
+        family:
+          description: V(ipv4) or V(ipv6).
+          type: str
+          sample: ipv4
+        active:
+          description: Whether packets pass through it.
+          type: bool
+        sources:
+          description: Addresses from which tunnelled packets may come.
+          type: list
+          elements: str
+          sample:
+            - 192.0.2.11
+        vips:
+          description: Addresses for which packets that come out of a tunnel may be.
+          type: list
+          elements: str
+          sample:
+            - 203.0.113.1
+        refused:
+          description: What each of its rules has refused since it was last written.
+          type: list
+          elements: dict
+          contains:
+            reason:
+              description: V(source), it did not come from a node. V(destination), it was for no VIP of the pod.
+              type: str
+              sample: source
+            at:
+              description: The tunnel it came by, or for V(destination) the device it came out of.
+              type: str
+              sample: gue
+            packets:
+              description: Number of packets.
+              type: int
+            bytes:
+              description: Their bytes.
+              type: int
     sysctls:
       description: Values of the sysctls that M(baremetal.dsr.pods) sets, by key, as text.
       type: dict

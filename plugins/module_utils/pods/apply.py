@@ -12,9 +12,21 @@ from dataclasses import dataclass, field
 from ansible_collections.baremetal.dsr.plugins.module_utils import kernel_modules
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods import diff
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.desired import wanted
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.guard import commands
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.locate import Namespace, Paths, held_open, scan
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import FAMILIES, Pod, State
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import (
+    FAMILIES,
+    GUE,
+    GUE_MODULE,
+    RECEIVERS,
+    Pod,
+    State,
+    Wish,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.reach import admitted
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.state import lines, parse_state, read_state
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.step import Step, perform
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
 _CURE_MISSING = (
@@ -54,7 +66,7 @@ class _Site:
     before: State = field(default_factory=State)
     target: State = field(default_factory=State)
     after: State = field(default_factory=State)
-    steps: tuple[diff.Step, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     def lost(self, state: State) -> list[str]:
         """Addresses of its pods that are not there."""
@@ -74,18 +86,40 @@ class _Run:
     runner: Runner
     paths: Paths
     purge: bool
+    gue_known: bool
+    """Whether the kernel knows GUE ports yet."""
+    wish: Wish = field(default_factory=Wish)
     sites: list[_Site] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     problems: list[DsrError] = field(default_factory=list)
     stale: bool = False
 
 
-def reconcile(runner: Runner, paths: Paths, pods: Sequence[Pod], *, purge: bool, check: bool) -> Outcome:
-    """Configure every pod that can be found; DsrError, before any change, if the request itself is impossible."""
+def reconcile(
+    runner: Runner,
+    paths: Paths,
+    pods: Sequence[Pod],
+    *,
+    purge: bool,
+    check: bool,
+    place: str = "tunnel",
+    sources: frozenset[str] | None = None,
+) -> Outcome:
+    """Configure every pod that can be found; DsrError, before any change, if the request itself is impossible.
+
+    place: one of PLACES. sources: addresses of the nodes, None for no guard.
+    """
     runner.require("ip", "nsenter", "sysctl")
-    run = _Run(runner, paths, purge)
+    if sources is not None and pods:
+        versions = {pod.version for pod in pods}
+        runner.require(*(name for family in FAMILIES if family.version in versions for name in commands(family)))
+    gue = any(GUE in pod.tunnels for pod in pods)
+    run = _Run(runner, paths, purge, gue and not kernel_modules.not_loaded(runner, [GUE_MODULE]), Wish(place))
     candidates = _locate(run, pods)
     _refuse_host_network(runner, run.missing)
+    if sources is not None:
+        here = [pod.address for site in candidates for pod in site.pods.values()]
+        run.wish = Wish(place, admitted(runner, here, sources))
     with ExitStack() as stack:
         for site in candidates:
             site.entry = stack.enter_context(held_open(site.namespace)) or ""
@@ -93,6 +127,7 @@ def reconcile(runner: Runner, paths: Paths, pods: Sequence[Pod], *, purge: bool,
         needed = _needed_modules(run)
         if not check:
             kernel_modules.load(runner, needed)
+            run.gue_known = run.gue_known or GUE_MODULE in needed
             for site in run.sites:
                 _apply(run, site)
     return Outcome(
@@ -172,13 +207,15 @@ def _read(run: _Run, site: _Site) -> None:
         run.missing += site.lost(State())
         return
     try:
-        site.before = read_state(run.runner, site.entry)
+        site.before = _state(run, site)
         lost = site.lost(site.before)
         run.missing += lost
         if lost:
             return
-        site.target = diff.wanted(site.before, site.pods, purge=run.purge)
-        run.stale = run.stale or site.target != diff.wanted(site.before, site.pods, purge=True)
+        for pod in site.pods.values():
+            _refuse_unreachable(run, pod)
+        site.target = wanted(site.before, site.pods, run.wish, purge=run.purge)
+        run.stale = run.stale or site.target != wanted(site.before, site.pods, run.wish, purge=True)
     except DsrError as error:
         run.problems.append(_at(site, error))
         return
@@ -187,9 +224,26 @@ def _read(run: _Run, site: _Site) -> None:
     run.sites.append(site)
 
 
+def _state(run: _Run, site: _Site) -> State:
+    """What the site holds, as far as this run is about it."""
+    ports = run.gue_known and any(GUE in pod.tunnels for pod in site.pods.values())
+    guards = tuple(site.pods) if run.wish.sources is not None else ()
+    return read_state(run.runner, site.entry, ports=ports, guards=guards)
+
+
+def _refuse_unreachable(run: _Run, pod: Pod) -> None:
+    if run.wish.sources is not None and pod.address not in run.wish.sources:
+        raise DsrError(
+            f"pod {pod.address}",
+            "this node has no route to it, so its guard cannot know from which address this node sends to it",
+            f"Mend the route (ip route get {pod.address}), or leave sources out for no guard",
+        )
+
+
 def _needed_modules(run: _Run) -> tuple[str, ...]:
-    created = {family.module for site in run.sites for family in diff.created(site.before, site.target)}
-    return kernel_modules.to_load(run.runner, [family.module for family in FAMILIES if family.module in created])
+    needed = {name for site in run.sites for name in diff.needed_modules(site.before, site.target)}
+    known = [*(receiver.module for _family, receiver in RECEIVERS.values()), GUE_MODULE]
+    return kernel_modules.to_load(run.runner, [name for name in known if name in needed])
 
 
 def _apply(run: _Run, site: _Site) -> None:
@@ -201,9 +255,9 @@ def _apply(run: _Run, site: _Site) -> None:
     try:
         try:
             for step in site.steps:
-                run.runner.write(["nsenter", f"--net={site.entry}", *step.argv], step.stdin)
+                perform(run.runner, site.entry, step)
         finally:
-            site.after = read_state(run.runner, site.entry)
+            site.after = _state(run, site)
     except DsrError as error:
         failure = error
     lost = site.lost(site.after)
@@ -215,6 +269,14 @@ def _apply(run: _Run, site: _Site) -> None:
 
 
 def _not_taken(site: _Site) -> DsrError:
+    unmarked = [vip for vip in site.target.vips if site.after.addresses.get(vip.plain) == vip.device]
+    if unmarked:
+        return DsrError(
+            "kernel",
+            f"does not keep the metric by which VIP {unmarked[0].plain} on {unmarked[0].device} is known as ours",
+            f"Take it off (ip addr del {unmarked[0].address} dev {unmarked[0].device}) and use vip_device tunnel, or"
+            " Linux 4.18 and iproute2 4.18 or later",
+        )
     got, asked = lines(site.after), lines(site.target)
     differing = [line for line in asked if line not in got] + [f"not: {line}" for line in got if line not in asked]
     return DsrError(

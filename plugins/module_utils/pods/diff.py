@@ -3,95 +3,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way from a namespace's state to the wanted one, in steps that may be cut off anywhere.
 
-The order keeps two promises. A VIP appears only after the ARP sysctls keep it silent and goes before they are taken
-back. The former sysctl values are on the device before they are overwritten and leave with it after they are restored.
+What a packet needs to be taken comes first and the VIP last, after the ARP sysctls that keep it silent and after the
+guard; what goes, goes after what replaces it. The former sysctl values, and the claims to the GUE port and the guard,
+are on the device before the thing itself and leave after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import FAMILIES, Device, Family, Pod, State
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.state import alias, by_address
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods import guard
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.desired import restored
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import (
+    FAMILIES,
+    GUE,
+    GUE_MODULE,
+    NO_GUARD,
+    RECEIVERS,
+    Device,
+    Family,
+    Guard,
+    Memory,
+    Receiver,
+    State,
+    Vip,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.state import added, aliased, by_address
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.step import Step, ip_batch, sysctl
 
 
-@dataclass(frozen=True)
-class Step:
-    """One command to run inside the namespace."""
-
-    argv: tuple[str, ...]
-    stdin: str | None = None
-
-
-def wanted(state: State, pods: Mapping[int, Pod], *, purge: bool) -> State:
-    """The state in which the namespace holds exactly `pods` (by IP version); without purge what is more may stay.
-
-    DsrError if a foreign device stands where ours must be.
-    """
-    devices: dict[int, Device] = {}
-    sysctls = dict(state.sysctls)
+def needed_modules(current: State, target: State) -> tuple[str, ...]:
+    """Kernel modules without which the steps would fail, in the order of the families."""
+    found = []
     for family in FAMILIES:
-        current, pod = state.devices.get(family.version), pods.get(family.version)
-        if pod is not None:
-            devices[family.version] = _wanted_device(state, family, pod, purge=purge)
-            sysctls.update(family.sysctls)
-        elif current is not None and purge and current.owned:
-            sysctls.update(_restored(current, family, sysctls))
-            _forget_device(sysctls, family)
-        elif current is not None:
-            devices[family.version] = current
-    return State(devices, sysctls, state.addresses)
-
-
-def _wanted_device(state: State, family: Family, pod: Pod, *, purge: bool) -> Device:
-    current = state.devices.get(family.version)
-    if current is not None and not current.owned:
-        raise DsrError(
-            f"pod {pod.address}",
-            f"it has a device {family.device} that this collection did not make",
-            f"Rename or delete that device (ip link del {family.device}) and run again",
-        )
-    vips = frozenset(f"{vip}/{family.prefix}" for vip in pod.vips)
-    previous = {name: state.sysctls[key] for name, key in family.remembered.items() if key in state.sysctls}
-    if current is not None and current.previous is not None:
-        previous = dict(current.previous)
-    return Device(
-        local=pod.address,
-        remote="any",
-        mode=family.mode,
-        owned=True,
-        up=True,
-        previous=previous,
-        vips=vips if current is None or purge else vips | current.vips,
-    )
-
-
-def _restored(device: Device, family: Family, sysctls: Mapping[str, str]) -> dict[str, str]:
-    """Former values to put back; a value that someone has changed since is theirs and stays."""
-    remembered = {family.remembered[name]: value for name, value in (device.previous or {}).items()}
-    return {
-        key: value
-        for key, value in remembered.items()
-        if sysctls.get(key) == family.sysctls[key] and value != family.sysctls[key]
-    }
-
-
-def _forget_device(sysctls: dict[str, str], family: Family) -> None:
-    for key in family.sysctls:
-        if key not in family.remembered.values():
-            sysctls.pop(key, None)
-
-
-def created(current: State, target: State) -> tuple[Family, ...]:
-    """Families whose device has to be created."""
-    return tuple(
-        family
-        for family in FAMILIES
-        if family.version in target.devices
-        and not _kept(current.devices.get(family.version), target.devices[family.version])
-    )
+        for receiver in family.receivers:
+            device = target.devices.get(receiver.name)
+            if device is not None and not _kept(current.devices.get(receiver.name), device):
+                found.append(receiver.module)
+        if family.version in target.ports and family.version not in current.ports:
+            found.append(GUE_MODULE)
+    return tuple(dict.fromkeys(found))
 
 
 def _kept(current: Device | None, target: Device | None) -> bool:
@@ -100,51 +51,123 @@ def _kept(current: Device | None, target: Device | None) -> bool:
 
 def steps(current: State, target: State) -> tuple[Step, ...]:
     """Commands that lead from current to target; none if they are equal."""
-    gone = [family for family in FAMILIES if _is_removed(current, target, family)]
-    sysctls = dict(current.sysctls)
-    silenced, restored, links = [], {}, []
+    cleared, now = _clearing(current, target)
+    grown, extra = _growth(now, target)
+    shrunk = _shrinkage(now, target)
+    placed = ip_batch([*extra, *shrunk.lines])
+    return (*cleared, *grown, *placed, *shrunk.steps)
+
+
+def _clearing(current: State, target: State) -> tuple[list[Step], State]:
+    """Take away what cannot stay until the new is there: a family that leaves, a device that ends elsewhere, a guard
+    that would refuse new VIPs. Also the state after that."""
+    gone = [family for family in FAMILIES if _is_cleared(current, target, family.main)]
+    versions = {family.version for family in gone}
+    devices = [
+        receiver
+        for family in FAMILIES
+        for receiver in family.receivers
+        if _is_cleared(current, target, receiver) and (family in gone or receiver.name in target.devices)
+    ]
+    vips = {vip for vip in current.vips if vip.version in versions or _on_any(vip, devices)}
+    silenced = [f"addr del {vip.address} dev {vip.device}" for vip in by_address(vips)]
+    silenced += [f"link set {each.name} down" for each in devices if current.devices[each.name].up]
+    sysctls, values, closed, ports = dict(current.sysctls), {}, [], dict(current.ports)
     for family in gone:
-        device = current.devices[family.version]
-        silenced += [f"addr del {vip} dev {family.device}" for vip in by_address(device.vips)]
-        restored.update(_restored(device, family, sysctls))
-        links.append(f"link del {family.device}")
-        _forget_device(sysctls, family)
-    sysctls.update(restored)
-    placed: list[str] = []
+        memory = current.memory(family)
+        values.update(restored(memory, family, sysctls))
+        if memory is not None and memory.port and ports.pop(family.version, None) == GUE:
+            closed.append(Step(family.port_command("del")))
+    unguarded = [family for family in FAMILIES if family.version in current.guards.keys() - target.guards.keys()]
+    guards = {version: held for version, held in current.guards.items() if version in target.guards}
+    sysctls.update(values)
+    for receiver in devices:
+        for key in receiver.sysctls:
+            sysctls.pop(key, None)
+    names = {receiver.name for receiver in devices}
+    left = {name: device for name, device in current.devices.items() if name not in names}
+    done = [*ip_batch(silenced), *sysctl(values), *closed]
+    done += [step for family in unguarded for step in guard.removal(family, current.guards[family.version])]
+    done += ip_batch(f"link del {receiver.name}" for receiver in devices)
+    return done, State(left, current.vips - vips, sysctls, ports, guards, current.addresses)
+
+
+def _is_cleared(current: State, target: State, receiver: Receiver) -> bool:
+    device = current.devices.get(receiver.name)
+    return device is not None and device.owned and not _kept(device, target.devices.get(receiver.name))
+
+
+def _on_any(vip: Vip, devices: list[Receiver]) -> bool:
+    return any(vip.device == receiver.name for receiver in devices)
+
+
+def _growth(now: State, target: State) -> tuple[list[Step], list[str]]:
+    """Steps that make everything but the VIPs; and the `ip` lines that add those and switch the devices on."""
+    links: list[str] = []
+    ups: list[str] = []
+    for name, device in _ours(target):
+        family, receiver = RECEIVERS[name]
+        held = now.devices.get(name)
+        links += [] if held is not None else [receiver.created(device.local)]
+        memory = _claims(held, device)
+        if held is None or held.memory != memory:
+            links.append(aliased(receiver, family, memory))
+        if device.up and (held is None or not held.up):
+            ups.append(f"link set {name} up")
+    changed = {key: value for key, value in target.sysctls.items() if now.sysctls.get(key) != value}
+    grown = [*ip_batch(links), *sysctl(changed)]
     for family in FAMILIES:
-        wish = target.devices.get(family.version)
-        if wish is not None and wish.owned:
-            device_now = None if family in gone else current.devices.get(family.version)
-            links += _device_lines(device_now, wish, family)
-            placed += _address_lines(device_now, wish, family)
-    changed = {key: value for key, value in target.sysctls.items() if sysctls.get(key) != value}
-    return (*_batch(silenced), *_sysctl(restored), *_batch(links), *_sysctl(changed), *_batch(placed))
+        if family.version in target.ports and family.version not in now.ports:
+            grown.append(Step(family.port_command("add")))
+        if family.version in target.guards:
+            grown += guard.growth(family, *_guards(now, target, family))
+    return grown, [*(added(vip) for vip in by_address(target.vips - now.vips)), *ups]
 
 
-def _is_removed(current: State, target: State, family: Family) -> bool:
-    device = current.devices.get(family.version)
-    return device is not None and not _kept(device, target.devices.get(family.version))
+@dataclass(frozen=True)
+class _Shrinkage:
+    """lines: of `ip`, first of all. steps: after them."""
+
+    lines: list[str]
+    steps: list[Step]
 
 
-def _device_lines(device: Device | None, wish: Device, family: Family) -> list[str]:
-    made = [] if device is not None else [family.created(wish.local)]
-    if wish.previous is None or (device is not None and device.previous == wish.previous):
-        return made
-    return [*made, f"link set {family.device} alias {alias(wish.previous)}{family.alias_options}"]
+def _shrinkage(now: State, target: State) -> _Shrinkage:
+    """Takes away what has been replaced."""
+    surplus = [name for name, _device in _ours(now) if name not in target.devices]
+    lines = [
+        f"addr del {vip.address} dev {vip.device}"
+        for vip in by_address(now.vips - target.vips)
+        if vip.device not in surplus
+    ]
+    lines += [f"link del {name}" for name in surplus]
+    shrunk = [
+        Step(family.port_command("del"))
+        for family in FAMILIES
+        if family.version in now.ports and family.version not in target.ports
+    ]
+    for family in FAMILIES:
+        if family.version in target.guards:
+            shrunk += guard.shrinkage(family, *_guards(now, target, family))
+    forgotten = [
+        aliased(receiver, family, device.memory)
+        for name, device in _ours(target)
+        for family, receiver in (RECEIVERS[name],)
+        if device.memory is not None and _claims(now.devices.get(name), device) != device.memory
+    ]
+    return _Shrinkage(lines, [*shrunk, *ip_batch(forgotten)])
 
 
-def _address_lines(device: Device | None, wish: Device, family: Family) -> list[str]:
-    present = device.vips if device is not None else frozenset()
-    made = [f"addr add {vip} dev {family.device}{family.address_options}" for vip in by_address(wish.vips - present)]
-    if wish.up and (device is None or not device.up):
-        made.append(f"link set {family.device} up")
-    return made + [f"addr del {vip} dev {family.device}" for vip in by_address(present - wish.vips)]
+def _ours(state: State) -> list[tuple[str, Device]]:
+    return [(name, state.devices[name]) for name in RECEIVERS if name in state.devices and state.devices[name].owned]
 
 
-def _batch(batch: Iterable[str]) -> list[Step]:
-    text = "".join(f"{line}\n" for line in batch)
-    return [Step(("ip", "-batch", "-"), text)] if text else []
+def _claims(held: Device | None, device: Device) -> Memory:
+    """What a device has to remember on the way: the claims of before and after."""
+    before = held.memory if held is not None and held.memory is not None else Memory()
+    after = device.memory or Memory()
+    return replace(after, port=before.port or after.port, guard=before.guard or after.guard)
 
 
-def _sysctl(values: Mapping[str, str]) -> list[Step]:
-    return [Step(("sysctl", "-w", *(f"{key}={value}" for key, value in values.items())))] if values else []
+def _guards(now: State, target: State, family: Family) -> tuple[Guard, Guard]:
+    return now.guards.get(family.version, NO_GUARD), target.guards[family.version]

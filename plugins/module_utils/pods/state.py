@@ -7,42 +7,117 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from ansible_collections.baremetal.dsr.plugins.module_utils._iproute import parse_objects
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods import guard
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.documents import parse_documents
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import (
-    DEVICE_GROUP,
     FAMILIES,
+    GUE,
+    GUE_PORT,
+    NO_GUARD,
+    OWNED,
+    RECEIVERS,
     SYSCTL_KEYS,
     TAG,
     Device,
     Family,
+    Guard,
+    Memory,
+    Receiver,
     State,
+    Vip,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
 _SYSCTL = re.compile(r"^(net\.[\w.-]+) = (-?\d+)\s*$")
+_INET = {"inet": 4, "inet6": 6}
+_ADDRESSES = "ip -json -details addr show"
+_PORTS = "ip -json fou show"
 
 
-def read_state(runner: Runner, entry: str) -> State:
-    """State of the namespace behind the path `entry`, in two commands."""
+def read_state(runner: Runner, entry: str, *, ports: bool = False, guards: Collection[int] = ()) -> State:
+    """State of the namespace behind the path `entry`, in two to five commands.
+
+    ports: whether to ask for GUE ports; the kernel must know them (module fou). guards: IP versions whose guard to
+    look at. What a device remembers as ours is looked at in any case.
+    """
     nsenter = ["nsenter", f"--net={entry}"]
-    links = runner.read([*nsenter, "ip", "-json", "-details", "addr", "show"])
-    return parse_state(links, runner.read([*nsenter, "sysctl", "-e", *SYSCTL_KEYS]))
+    if ports:
+        found = runner.read([*nsenter, "ip", "-json", "-details", "-batch", "-"], "addr show\nfou show\n")
+    else:
+        found = runner.read([*nsenter, *_ADDRESSES.split()])
+    state = parse_state(found, runner.read([*nsenter, "sysctl", "-e", *SYSCTL_KEYS]))
+    if not ports and any(memory.port for memory in _memories(state).values() if memory):
+        state = with_ports(state, runner.read([*nsenter, *_PORTS.split()]))
+    families = [family for family in FAMILIES if family.version in guards or _may_be_guarded(runner, state, family)]
+    if not families:
+        return state
+    sets = guard.parse_sets(families, runner.read([*nsenter, "ipset", "save"]))
+    return with_guards(
+        state, {each.version: guard.parse(each, runner.read([*nsenter, *guard.save(each)]), sets) for each in families}
+    )
+
+
+def _may_be_guarded(runner: Runner, state: State, family: Family) -> bool:
+    """Whether our device says so; one that has lost its memory says nothing, then it is looked at if it can be."""
+    memories = _memories(state)
+    if family.version not in memories:
+        return False
+    memory = memories[family.version]
+    return all(runner.has(name) for name in guard.commands(family)) if memory is None else memory.guard
+
+
+def _memories(state: State) -> dict[int, Memory | None]:
+    """What our devices remember, by IP version; None for one whose memory is not there."""
+    owned = [family for family in FAMILIES if (held := state.devices.get(family.main.name)) and held.owned]
+    return {family.version: state.memory(family) for family in owned}
 
 
 def parse_state(links: str, sysctls: str) -> State:
-    """State from `ip -json -details addr show` and `sysctl`; DsrError if the first is no JSON list."""
-    by_name = {family.device: family for family in FAMILIES}
-    devices: dict[int, Device] = {}
-    addresses: set[str] = set()
-    for link in parse_objects("ip -json -details addr show", links):
-        family = by_name.get(str(link.get("ifname")))
-        if family is None:
-            addresses.update(text.split("/")[0] for text in _addresses(link))
-        else:
-            devices[family.version] = _device(link, family)
-    return State(devices, parse_sysctls(sysctls), frozenset(addresses))
+    """State from `ip -json -details addr show`, perhaps followed by `ip -json fou show`, and `sysctl`.
+
+    DsrError if the first is no JSON list.
+    """
+    documents = parse_documents(_ADDRESSES, links)
+    devices: dict[str, Device] = {}
+    vips: set[Vip] = set()
+    addresses: dict[str, str] = {}
+    for link in documents[0] if documents else []:
+        name = str(link.get("ifname"))
+        if name in RECEIVERS:
+            devices[name] = _device(link, *RECEIVERS[name])
+        owned = name in devices and devices[name].owned
+        for address, marked in _addresses(link):
+            if marked or owned:
+                vips.add(Vip(name, address))
+            else:
+                addresses.setdefault(address.split("/")[0], name)
+    ports = _ports(documents[1]) if len(documents) > 1 else {}
+    return State(devices, frozenset(vips), parse_sysctls(sysctls), ports, {}, addresses)
+
+
+def with_ports(state: State, text: str) -> State:
+    """The state with what `ip -json fou show` tells."""
+    documents = parse_documents(_PORTS, text)
+    ports = _ports(documents[0]) if documents else {}
+    return State(state.devices, state.vips, state.sysctls, ports, state.guards, state.addresses)
+
+
+def with_guards(state: State, guards: Mapping[int, Guard]) -> State:
+    """The state with these guards, by IP version."""
+    there = {version: one for version, one in guards.items() if one != NO_GUARD}
+    return State(state.devices, state.vips, state.sysctls, state.ports, there, state.addresses)
+
+
+def _ports(items: Iterable[Mapping[str, object]]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for item in items:
+        version = _INET.get(str(item.get("family", "inet")))
+        if version is not None and item.get("port") == GUE_PORT:
+            more = {key: value for key, value in item.items() if key not in ("port", "family", GUE)}
+            found[version] = GUE if GUE in item and not more else " ".join(f"{key} {more[key]}" for key in more)
+    return found
 
 
 def parse_sysctls(text: str) -> dict[str, str]:
@@ -51,19 +126,17 @@ def parse_sysctls(text: str) -> dict[str, str]:
     return {match.group(1): match.group(2) for match in found if match and match.group(1) in SYSCTL_KEYS}
 
 
-def _device(link: Mapping[str, object], family: Family) -> Device:
+def _device(link: Mapping[str, object], family: Family, receiver: Receiver) -> Device:
     info = _mapping(link.get("linkinfo"))
     data = _mapping(info.get("info_data"))
     flags = link.get("flags")
-    owned = str(link.get("group")) == str(DEVICE_GROUP) and info.get("info_kind") == family.kind
     return Device(
         local=_canonical(data.get("local")),
         remote=_canonical(data.get("remote")),
-        mode=str(data.get("proto")),
-        owned=owned,
+        mode=str(data.get("proto", "")),
+        owned=str(link.get("group")) == str(OWNED) and info.get("info_kind") == receiver.kind,
         up=isinstance(flags, list) and "UP" in flags,
-        previous=parse_alias(link.get("ifalias"), family),
-        vips=frozenset(_addresses(link)),
+        memory=parse_alias(link.get("ifalias"), _remembered(family, receiver)),
     )
 
 
@@ -80,8 +153,8 @@ def _canonical(value: object) -> str:
     return "any" if address.is_unspecified else str(address)
 
 
-def _addresses(link: Mapping[str, object]) -> Iterable[str]:
-    """Addresses with prefix length, without the link-local ones, which the kernel gives by itself."""
+def _addresses(link: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
+    """(address/prefix length, whether it bears our mark), without the link-local ones, which the kernel gives."""
     entries = link.get("addr_info")
     for entry in entries if isinstance(entries, list) else []:
         if not isinstance(entry, dict):
@@ -91,52 +164,68 @@ def _addresses(link: Mapping[str, object]) -> Iterable[str]:
         except ValueError:
             continue
         if not (address.version == 6 and address.ip.is_link_local):
-            yield str(address)
+            yield str(address), entry.get("metric") == OWNED
 
 
-def alias(previous: Mapping[str, str]) -> str:
-    """The alias that remembers former sysctl values: "baremetal.dsr,arp_ignore=0,arp_announce=0"."""
-    return ",".join([TAG, *(f"{name}={value}" for name, value in previous.items())])
+def _remembered(family: Family, receiver: Receiver) -> Mapping[str, str]:
+    return family.remembered if receiver is family.main else {}
 
 
-def parse_alias(text: object, family: Family) -> dict[str, str] | None:
-    """What alias() remembered, or None if this is not such an alias."""
-    tag, *parts = str(text).split(",")
-    found = [re.match(r"^([a-z_]+)=(\d+)$", part) for part in parts]
+def alias(memory: Memory) -> str:
+    """The alias that tells the memory: "baremetal.dsr,arp_ignore=0,arp_announce=0,gue,guard"."""
+    words = [TAG, *(f"{name}={value}" for name, value in memory.previous.items())]
+    return ",".join(words + [GUE] * memory.port + ["guard"] * memory.guard)
+
+
+def parse_alias(text: object, remembered: Iterable[str]) -> Memory | None:
+    """What alias() told, or None if this is no such alias of a device that remembers the sysctls `remembered`."""
+    tag, *words = str(text).split(",")
+    claims = []
+    for claim in ("guard", GUE):
+        claims.append(words[-1:] == [claim])
+        words = words[:-1] if claims[-1] else words
+    found = [re.match(r"^([a-z_]+)=(\d+)$", word) for word in words]
     previous = {match.group(1): match.group(2) for match in found if match}
-    if tag != TAG or len(previous) != len(parts) or list(previous) != list(family.remembered):
+    if tag != TAG or len(previous) != len(words) or list(previous) != list(remembered):
         return None
-    return previous
+    return Memory(previous, port=claims[1], guard=claims[0])
 
 
 def lines(state: State) -> list[str]:
     """The namespace's state as commands, in the order that builds it. Foreign devices are not shown."""
-    ours = [(family, state.devices[family.version]) for family in FAMILIES if family.version in state.devices]
-    ours = [(family, device) for family, device in ours if device.owned]
-    return [
-        *(line for family, device in ours for line in _link_lines(device, family)),
-        *(f"sysctl -w {key}={state.sysctls[key]}" for key in SYSCTL_KEYS if key in state.sysctls),
-        *(line for family, device in ours for line in _address_lines(device, family)),
-    ]
+    ours = [(name, *RECEIVERS[name]) for name in RECEIVERS if name in state.devices and state.devices[name].owned]
+    built = [line for name, family, receiver in ours for line in _link_lines(state.devices[name], family, receiver)]
+    built += [f"sysctl -w {key}={state.sysctls[key]}" for key in SYSCTL_KEYS if key in state.sysctls]
+    for family in FAMILIES:
+        if state.ports.get(family.version) == GUE:
+            built.append(" ".join(family.port_command("add")))
+        built += guard.lines(family, state.guards.get(family.version, NO_GUARD))
+    built += [f"ip {added(vip)}" for vip in by_address(state.vips)]
+    return built + [f"ip link set {name} up" for name, _family, _receiver in ours if state.devices[name].up]
 
 
-def _link_lines(device: Device, family: Family) -> list[str]:
-    name = family.device
-    made = (
-        f"ip link add {name} group {DEVICE_GROUP} type {family.kind} mode {device.mode}"
-        f" local {device.local} remote {device.remote}"
-    )
-    if device.previous is None:
-        return [made]
-    return [made, f"ip link set {name} alias {alias(device.previous)}{family.alias_options}"]
+def _link_lines(device: Device, family: Family, receiver: Receiver) -> list[str]:
+    made = receiver.created(device.local, device.remote)
+    made = made.replace(f" mode {receiver.mode} ", f" mode {device.mode} ") if receiver.mode else made
+    if device.memory is None:
+        return [f"ip {made}"]
+    return [f"ip {made}", f"ip {aliased(receiver, family, device.memory)}"]
 
 
-def _address_lines(device: Device, family: Family) -> list[str]:
-    name = family.device
-    placed = [f"ip addr add {vip} dev {name}{family.address_options}" for vip in by_address(device.vips)]
-    return [*placed, f"ip link set {name} up"] if device.up else placed
+def aliased(receiver: Receiver, family: Family, memory: Memory) -> str:
+    """The `ip` line that gives the device its alias."""
+    return f"link set {receiver.name} alias {alias(memory)}{family.alias_options}"
 
 
-def by_address(vips: Iterable[str]) -> list[str]:
-    """Numeric order."""
-    return sorted(vips, key=lambda vip: (ipaddress.ip_interface(vip).packed, vip))
+def added(vip: Vip) -> str:
+    """The `ip` line that adds the address."""
+    family = next(family for family in FAMILIES if family.version == vip.version)
+    if vip.address == family.filler:
+        return f"addr add {vip.address} dev {vip.device} scope host"
+    mark = "" if vip.device in RECEIVERS else family.mark_options
+    return f"addr add {vip.address} dev {vip.device}{mark}{family.address_options}"
+
+
+def by_address(vips: Iterable[Vip]) -> list[Vip]:
+    """IPv4 first, each family in numeric order."""
+    return sorted(vips, key=lambda vip: (vip.version, ipaddress.ip_interface(vip.address).packed, vip))

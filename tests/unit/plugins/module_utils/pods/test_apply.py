@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import Outcome, reconcile
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import Pod, pods_from
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import Pod
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.wishes import pods_from
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.pods.fake_machine import (
     FakeMachine,
     Killed,
@@ -135,10 +136,12 @@ def test_removal_restores_the_pod(machine: FakeMachine) -> None:
     pristine = machine.dump()
     run(machine, A4, A6)
     run(machine)
-    assert machine.writes[:4] == [
+    assert machine.writes[:6] == [
         "addr del 203.0.113.1/32 dev dsr4",
         "addr del 2001:db8:f::1/128 dev dsr6",
         "addr del 2001:db8:f::2/128 dev dsr6",
+        "link set dsr4 down",
+        "link set dsr6 down",
         "sysctl net.ipv4.conf.all.arp_ignore=0",
     ]
     assert machine.dump() == pristine
