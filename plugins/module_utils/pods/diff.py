@@ -117,10 +117,10 @@ def _growth(now: State, target: State) -> tuple[list[Step], list[str]]:
     changed = {key: value for key, value in target.sysctls.items() if now.sysctls.get(key) != value}
     grown = [*ip_batch(links), *sysctl(changed)]
     for family in FAMILIES:
-        if family.version in target.ports and family.version not in now.ports:
-            grown.append(Step(family.port_command("add")))
         if family.version in target.guards:
             grown += guard.growth(family, *_guards(now, target, family))
+        if family.version in target.ports and family.version not in now.ports:
+            grown.append(Step(family.port_command("add")))
     return grown, [*(added(vip) for vip in by_address(target.vips - now.vips)), *ups]
 
 

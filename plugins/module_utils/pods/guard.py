@@ -181,8 +181,11 @@ def removal(family: Family, current: Guard) -> list[Step]:
 
 
 def _united(current: Guard, target: Guard) -> tuple[str, ...]:
-    rules = target.rules or ()
-    return (*rules, *(rule for rule in current.rules or () if rule not in rules))
+    """Rules that refuse what either refuses; those of current if they do already."""
+    have, want = current.rules or (), target.rules or ()
+    if current.rules is not None and set(want) <= set(have):
+        return have
+    return (*want, *(rule for rule in have if rule not in want))
 
 
 def _sets(

@@ -90,6 +90,8 @@ class Netns:
     def dump(self) -> dict[str, Any]:
         """Everything in it, for comparison."""
         links = {name: link.as_json(name) for name, link in self.links.items()}
+        for link in links.values():
+            link["addr_info"].sort(key=str)
         return {"links": links, **self.sysctls, "ports": dict(self.ports), **self.netfilter.dump()}
 
     def takes(self, source: str, tunnel: str, destination: str) -> bool:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _SET = re.compile(r"(! )?--match-set (\S+) (src|dst)")
+_FIELDS = {"-d": "destination", "-p": "protocol", "--dport": "port", "-i": "device"}
 
 
 class Refused(Exception):
@@ -34,7 +36,7 @@ class Netfilter:
     def dump(self) -> dict[str, object]:
         """All but empty tables, which stay with iptables-nft."""
         chains = {
-            version: {name: rules for name, rules in table.items() if rules or name not in ("PREROUTING", "OUTPUT")}
+            version: {name: [*rules] for name, rules in table.items() if rules or name not in ("PREROUTING", "OUTPUT")}
             for version, table in self.chains.items()
         }
         return {
@@ -128,12 +130,19 @@ class Netfilter:
         return any(self._matches(rule, packet) for rule in table["DSR-GUARD"])
 
     def _matches(self, rule: str, packet: dict[str, str]) -> bool:
-        for option, field_name in (("-d", "destination"), ("-p", "protocol"), ("--dport", "port"), ("-i", "device")):
-            found = re.search(rf"(?:^| ){option} (\S+)", rule)
-            if found and found[1].split("/")[0] != packet.get(field_name):
-                return False
-        for inverted, name, direction in _SET.findall(rule):
+        fields, sets, refuses = _parsed(rule)
+        if any(packet.get(name) != value for name, value in fields):
+            return False
+        for inverted, name, direction in sets:
             member = packet["source" if direction == "src" else "destination"] in self.sets[name][1]
             if member == bool(inverted):
                 return False
-        return rule.endswith("-j DROP")
+        return refuses
+
+
+@lru_cache(maxsize=None)
+def _parsed(rule: str) -> tuple[list[tuple[str, str]], list[tuple[str, str, str]], bool]:
+    """What a rule asks of a packet's fields and of sets, and whether it drops."""
+    words = rule.split()
+    fields = [(_FIELDS[word], value.split("/")[0]) for word, value in zip(words, words[1:]) if word in _FIELDS]
+    return fields, _SET.findall(rule), rule.endswith("-j DROP")
