@@ -21,8 +21,7 @@ _ALL_BITS: Final = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class MarkRange:
-    """All marks with `mark & mask == base`. They come in pairs (slots): the even one of a slot is the service's, the
-    odd one is kept for a second generation of its table. Slot 0 is nobody's: its even mark, `base`, means refuse."""
+    """All marks with `mark & mask == base`. Those of services are even. `base` itself means refuse."""
 
     base: int = DEFAULT_MARK_BASE
     mask: int = DEFAULT_MARK_MASK
@@ -30,6 +29,11 @@ class MarkRange:
     def owns(self, mark: int) -> bool:
         """Whether the mark is one of these."""
         return 0 <= mark <= _ALL_BITS and mark & self.mask == self.base
+
+    @property
+    def note(self) -> int:
+        """No packet ever gets it: an IPVS service on it notes that destinations of others have thresholds."""
+        return self.base + 5
 
     @property
     def capacity(self) -> int:

@@ -13,7 +13,7 @@ description:
   - Brings every IPVS service of an owned range of firewall marks to the wanted state, in one call and one batch.
   - Services, schedulers, flags, destinations, weights and the I(order) of destinations are compared. The table of the
     schedulers C(mh) and C(sh) depends on the order, so that directors agree only when it is the same on all of them.
-  - Destinations are reached by IPIP tunnel.
+  - Destinations are reached by IPIP, GUE or GRE tunnel.
   - IPVS services on addresses, and those on marks outside the range, are neither changed nor shown.
   - Loads the kernel module C(ip_vs) where it is not loaded, and keeps the settings that IPVS needs behind ECMP.
 options:
@@ -62,6 +62,19 @@ options:
         description: Schedule each UDP packet by itself. Has no effect on TCP.
         type: bool
         default: false
+      persistence:
+        description:
+          - Seconds for which a client address stays with its pod, 0 for none.
+          - Each director remembers by itself, so a client that the router moves to another one may get another pod.
+            C(mh) without the flag V(mh-port) keeps clients with their pods on all directors.
+        type: int
+        default: 0
+      tunnel:
+        description:
+          - How packets reach the pods. V(gue) is UDP to port 6080, without checksum.
+        type: str
+        choices: [ipip, gue, gre]
+        default: ipip
       destinations:
         description: The pods, in the order in which they shall stand in the kernel.
         type: list
@@ -76,6 +89,29 @@ options:
             description: Weight from 0 to 65535. A destination of weight 0 keeps its connections and gets no new ones.
             type: int
             default: 1
+          draining:
+            description:
+              - Whether the destination shall get no new connections and leave. It gets weight 0 and is reported in
+                RV(draining), so that the caller can leave it out later, with P(baremetal.dsr.undrained#filter).
+              - It is not added to a service that has lost it already. In a service that is new here it is added with
+                its weight, which then is set to 0, since C(mh) keeps slots by the last weight above 0 and the tables
+                of all directors must be equal.
+            type: bool
+            default: false
+          drain_until:
+            description: When it may leave even with connections, in unix seconds. Only handed on to RV(draining).
+            type: float
+          upper_threshold:
+            description:
+              - Connections at which it gets no new ones, 0 for no limit. Each director counts its own.
+              - While any destination has thresholds, a service on the mark O(mark_base) + 5, which no packet gets,
+                notes that they have to be read.
+            type: int
+            default: 0
+          lower_threshold:
+            description: Connections at which it gets new ones again, after the upper threshold was reached.
+            type: int
+            default: 0
   mark_base:
     description: Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
     type: str
@@ -165,11 +201,22 @@ lines:
   sample: 11
 stale:
   description:
-    - Whether something is left that only a run with O(purge=true) removes or puts in order.
+    - Whether something is left that only a run with O(purge=true) removes or puts in order, or that drains.
     - Always V(false) after such a run.
   type: bool
   returned: success
   sample: false
+draining:
+  description: The destinations of this director that drain, with the connections they had when the table was read.
+  type: list
+  elements: dict
+  returned: success
+  sample: [{mark: 13631490, family: ipv4, address: 10.244.1.2, connections: 12, drain_until: null}]
+time:
+  description: When the table was read, in unix seconds of this machine.
+  type: float
+  returned: O(state=present)
+  sample: 1764000000.0
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -190,6 +237,8 @@ ARGUMENT_SPEC = {
             "scheduler": {"type": "str", "default": "mh"},
             "scheduler_flags": {"type": "list", "elements": "str"},
             "one_packet": {"type": "bool", "default": False},
+            "persistence": {"type": "int", "default": 0},
+            "tunnel": {"type": "str", "choices": ["ipip", "gue", "gre"], "default": "ipip"},
             "destinations": {
                 "type": "list",
                 "elements": "dict",
@@ -197,6 +246,10 @@ ARGUMENT_SPEC = {
                 "options": {
                     "address": {"type": "str", "required": True},
                     "weight": {"type": "int", "default": 1},
+                    "draining": {"type": "bool", "default": False},
+                    "drain_until": {"type": "float"},
+                    "upper_threshold": {"type": "int", "default": 0},
+                    "lower_threshold": {"type": "int", "default": 0},
                 },
             },
         },

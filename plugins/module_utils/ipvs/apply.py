@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible_collections.baremetal.dsr.plugins.module_utils import kernel_modules
@@ -17,10 +18,13 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.diff import Op,
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import (
     COMMAND,
     SAVE_COMMAND,
+    THRESHOLDS_COMMAND,
+    Connections,
     Listing,
     TornListing,
     foreign_lines,
     parse_listing,
+    with_thresholds,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.sysctls import (
     EXPIRE_NODEST,
@@ -28,7 +32,13 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.sysctls import 
     set_sysctls,
     write_sysctls,
 )
-from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import Key, Service, render
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
+    NO_SCHEDULER,
+    Key,
+    Service,
+    render,
+    thresholds_note,
+)
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
@@ -43,6 +53,7 @@ class Side:
     loaded: bool
     sysctls: Mapping[str, str]
     services: Mapping[Key, Service]
+    connections: tuple[Connections, ...] = field(default=(), compare=False)
 
     def settings_text(self) -> str:
         """Shell commands that give these settings."""
@@ -59,7 +70,8 @@ class Side:
 class Outcome:
     """What a run did, or in check mode would do. lines: how many `ipvsadm -R` was given.
 
-    stale: whether something is left that only a run with purge removes or puts in order.
+    stale: whether something is left that only a run with purge removes or puts in order, or that drains.
+    draining: of each destination that drains here, with the connections it had at `time` (unix seconds).
     """
 
     changed: bool
@@ -67,16 +79,26 @@ class Outcome:
     after: Side
     lines: int
     stale: bool
+    draining: Sequence[Mapping[str, Any]] = ()
+    time: float = field(default=0.0, compare=False)
 
 
-def read_table(runner: Runner, owned: MarkRange) -> Listing | None:
+def read_table(runner: Runner, owned: MarkRange, *, thresholds: bool = False) -> Listing | None:
     """The owned services of this network namespace; None when the kernel module ip_vs is not loaded.
 
     ipvsadm is not asked then, since it would load the module. A listing that was torn is read again.
+    thresholds: look for them even if nothing notes that there are any.
     """
     runner.require("ipvsadm")
     if runner.run(["test", "-e", "/proc/net/ip_vs"], None, writes=False).rc != 0:
         return None
+    listing = _read_listing(runner, owned)
+    if thresholds or thresholds_note(owned).key in listing.services:
+        listing = with_thresholds(listing, runner.read(THRESHOLDS_COMMAND), owned)
+    return listing
+
+
+def _read_listing(runner: Runner, owned: MarkRange) -> Listing:
     for _try in range(_READS - 1):
         try:
             return parse_listing(runner.read(COMMAND), owned)
@@ -91,10 +113,12 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
     Raises DsrError before the first write when the kernel lacks something, and after the writes when the table
     that is read back is not the one that was to be.
     """
+    now = time.time()
     before = _side(runner, wish)
     load = not before.loaded and bool(wish.services or wish.sysctls)
     _check_kernel(runner, before, wish, load)
-    ops = changes(before.services, wish.services, purge=wish.purge)
+    wanted = _without_drained(before.services, wish)
+    ops = changes(before.services, wanted, purge=wish.purge)
     after = Side(before.loaded or load, wish.sysctls, outcome(before.services, ops))
     drift = {name: value for name, value in wish.sysctls.items() if before.sysctls.get(name) != value}
     changed = load or bool(drift or ops)
@@ -103,20 +127,58 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
             kernel_modules.load(runner, ["ip_vs"])
         set_sysctls(runner, read_sysctls(runner, sorted(wish.sysctls)) if load else before.sysctls, wish.sysctls)
         said = _restore(runner, ops, wish.sysctls)
-        now = _settled(runner, wish, after.services)
-        _compare(now.services, after.services, ops, said)
-        _compare_settings(now.sysctls, wish.sysctls)
-    stale = bool(changes(after.services, wish.services, purge=True))
-    return Outcome(changed, before, after, len(ops), stale)
+        found = _settled(runner, wish, after.services)
+        _compare(found.services, after.services, ops, said)
+        _compare_settings(found.sysctls, wish.sysctls)
+    draining = _draining(before, wanted, wish)
+    stale = bool(changes(after.services, wanted, purge=True)) or bool(draining and not wish.purge)
+    return Outcome(changed, before, after, len(ops), stale, draining, now)
+
+
+def _without_drained(current: Mapping[Key, Service], wish: Wish) -> dict[Key, Service]:
+    """The services without what is to drain and is not there: it has drained, or never served.
+
+    A service that is new here gets it all the same, as the directors that have it still count it in.
+    """
+    gone = {
+        key
+        for key in wish.draining
+        if key[:2] in current and key[2] not in {each.address for each in current[key[:2]].destinations}
+    }
+    if not gone:
+        return dict(wish.services)
+    return {
+        key: replace(
+            service, destinations=tuple(each for each in service.destinations if (*key, each.address) not in gone)
+        )
+        for key, service in wish.services.items()
+    }
+
+
+def _draining(before: Side, wanted: Mapping[Key, Service], wish: Wish) -> list[dict[str, Any]]:
+    connections = {(each.mark, each.family, each.address): each.active + each.inactive for each in before.connections}
+    here = {(*key, each.address) for key, service in wanted.items() for each in service.destinations}
+    return [
+        {
+            "mark": key[0],
+            "family": key[1],
+            "address": key[2],
+            "connections": connections.get(key, 0),
+            "drain_until": until,
+        }
+        for key, until in wish.draining.items()
+        if key in here
+    ]
 
 
 def info(runner: Runner, owned: MarkRange, *, foreign: bool) -> dict[str, Any]:
     """What the info module returns."""
-    found = read_table(runner, owned)
+    found = read_table(runner, owned, thresholds=True)
     table = found or Listing({}, ())
+    note = thresholds_note(owned).key
     result: dict[str, Any] = {
         "loaded": found is not None,
-        "services": [as_options(service) for _key, service in sorted(table.services.items())],
+        "services": [as_options(service) for key, service in sorted(table.services.items()) if key != note],
         "connections": [asdict(each) for each in table.connections],
     }
     if foreign:
@@ -126,7 +188,13 @@ def info(runner: Runner, owned: MarkRange, *, foreign: bool) -> dict[str, Any]:
 
 def as_result(outcome_: Outcome, *, diff: bool) -> dict[str, Any]:
     """What the module returns."""
-    result: dict[str, Any] = {"changed": outcome_.changed, "lines": outcome_.lines, "stale": outcome_.stale}
+    result: dict[str, Any] = {
+        "changed": outcome_.changed,
+        "lines": outcome_.lines,
+        "stale": outcome_.stale,
+        "draining": list(outcome_.draining),
+        "time": outcome_.time,
+    }
     if diff:
         before, after = outcome_.before, outcome_.after
         result["diff"] = [
@@ -141,10 +209,10 @@ def _diff(header: str, before: str, after: str) -> dict[str, str]:
 
 
 def _side(runner: Runner, wish: Wish) -> Side:
-    table = read_table(runner, wish.owned)
+    table = read_table(runner, wish.owned, thresholds=wish.thresholds)
     if table is None:
         return Side(False, {}, {})
-    return Side(True, read_sysctls(runner, sorted(wish.sysctls)), table.services)
+    return Side(True, read_sysctls(runner, sorted(wish.sysctls)), table.services, table.connections)
 
 
 def _settled(runner: Runner, wish: Wish, written: Mapping[Key, Service]) -> Side:
@@ -158,7 +226,7 @@ def _settled(runner: Runner, wish: Wish, written: Mapping[Key, Service]) -> Side
 
 def _check_kernel(runner: Runner, before: Side, wish: Wish, load: bool) -> None:
     used = {service.scheduler for service in before.services.values()}
-    schedulers = {service.scheduler for service in wish.services.values()} - used
+    schedulers = {service.scheduler for service in wish.services.values()} - used - {NO_SCHEDULER}
     needed = [*(["ip_vs"] if load else []), *(f"ip_vs_{each}" for each in sorted(schedulers))]
     kernel_modules.to_load(runner, needed)  # the kernel itself loads those of schedulers, when a service asks for one
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
+    NO_SCHEDULER,
     Destination,
     Key,
     Service,
@@ -42,13 +43,14 @@ class Op:
 
 
 def changes(current: Services, wanted: Services, *, purge: bool) -> list[Op]:
-    """Lines that lead from current to wanted: all that adds or changes first, services that go last.
+    """Lines that lead from current to wanted: all that adds or changes first, services that go last. A service without
+    a scheduler, such as the note on thresholds, comes before all others.
 
     purge False: nothing is deleted, so stale services and destinations stay, and a destination that stands in
     the wrong place stays there until a call with purge True.
     """
     ops: list[Op] = []
-    for key, service in sorted(wanted.items()):
+    for key, service in sorted(wanted.items(), key=lambda item: (item[1].scheduler != NO_SCHEDULER, item[0])):
         ops += _service_ops(current.get(key), service, purge)
     if purge:
         ops += [Op("D", service.header) for key, service in sorted(current.items()) if key not in wanted]
@@ -93,20 +95,34 @@ def _service_ops(current: Service | None, wanted: Service, purge: bool) -> list[
     if current == wanted:
         return []
     if current is None:
-        return [Op("A", header), *(Op("a", header, each) for each in reversed(wanted.destinations))]
+        return [Op("A", header), *(op for each in reversed(wanted.destinations) for op in _added(header, each))]
     ops = [] if current.header == header else [Op("E", header)]
     here = {each.key: each for each in current.destinations}
     staying = _staying(current.destinations, wanted.destinations) if purge else set(here)
     for each in reversed(wanted.destinations):
         if each.key not in staying:
             ops += [Op("d", header, each)] if each.key in here else []
-            ops.append(Op("a", header, each))
+            ops += _added(header, each)
         elif here[each.key] != each:
-            ops.append(Op("e", header, each))
+            ops += _edited(header, here[each.key], each)
     if purge:
         listed = {each.key for each in wanted.destinations}
         ops += [Op("d", header, each) for each in current.destinations if each.key not in listed]
     return ops
+
+
+def _added(service: Service, one: Destination) -> list[Op]:
+    return [Op("a", service, _weighty(one)), *([Op("e", service, one)] if one.former_weight else [])]
+
+
+def _edited(service: Service, current: Destination, wanted: Destination) -> list[Op]:
+    """A weight above 0 becomes the former weight before it becomes 0."""
+    lasting = wanted.former_weight and current.weight not in (0, wanted.former_weight)
+    return [*([Op("e", service, _weighty(wanted))] if lasting else []), Op("e", service, wanted)]
+
+
+def _weighty(one: Destination) -> Destination:
+    return replace(one, weight=one.former_weight or one.weight)
 
 
 def _staying(current: Sequence[Destination], wanted: Sequence[Destination]) -> set[tuple[str, int]]:

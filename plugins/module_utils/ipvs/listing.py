@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read `ipvsadm -Ln --nosort --tun-info`: all there is to know about services on marks, in kernel order.
+"""Read `ipvsadm -Ln --nosort --tun-info`: services on marks, in kernel order; and their thresholds from a second one.
 
 The other sources will not do: `ipvsadm -S` sorts destinations, and /proc/net/ip_vs of Linux 6.12 was seen to
 leave out one of a thousand services.
@@ -21,6 +21,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 
 COMMAND = ("ipvsadm", "-Ln", "--nosort", "--tun-info")
+THRESHOLDS_COMMAND = ("ipvsadm", "-Ln", "--nosort", "--thresholds")
 SAVE_COMMAND = ("ipvsadm", "-S", "-n")
 _FORWARDING = {"Masq": "-m", "Route": "-g", "Tunnel": "-i"}
 _CHECKSUM = {"-c": "--tun-nocsum", "+c": "--tun-csum", "r+c": "--tun-remcsum"}
@@ -82,6 +83,33 @@ def parse_listing(text: str, owned: MarkRange) -> Listing:
     return Listing(services, tuple(connections))
 
 
+def with_thresholds(listing: Listing, text: str, owned: MarkRange) -> Listing:
+    """The listing with the thresholds out of the output of THRESHOLDS_COMMAND; DsrError when a line is strange."""
+    found: dict[tuple[Key, str, int], tuple[int, int]] = {}
+    current: Service | None = None
+    for line in text.splitlines()[3:]:
+        words = line.split()
+        try:
+            if words[:1] != ["->"]:
+                current = _service(words, owned)
+            elif current is not None:
+                _arrow, server, upper, lower, _active, _inactive = words
+                found[(current.key, *_server(server))] = (_number(upper), _number(lower))
+        except (ValueError, IndexError) as error:
+            raise _unreadable(THRESHOLDS_COMMAND, line) from error
+    services = {
+        key: replace(
+            service,
+            destinations=tuple(
+                replace(each, thresholds=found.get((key, each.address, each.port), (0, 0)))
+                for each in service.destinations
+            ),
+        )
+        for key, service in listing.services.items()
+    }
+    return replace(listing, services=services)
+
+
 def foreign_lines(saved: str, owned: MarkRange) -> list[str]:
     """The lines of `ipvsadm -S -n` that are not about owned services."""
     foreign = []
@@ -112,11 +140,16 @@ def _service(words: list[str], owned: MarkRange) -> Service | None:
 def _destination(words: list[str]) -> tuple[Destination, int, int]:
     """`-> 10.244.1.2:0 Tunnel ipip 1 0 0` as the destination, its active and its inactive connections."""
     _arrow, server, method, tunnel, weight, active, inactive = words
-    host, _colon, port = server.rpartition(":")
+    address, port = _server(server)
+    forwarding = (_FORWARDING.get(method, method), *(_tunnel(tunnel) if method == "Tunnel" else ()))
+    return Destination(address, _number(weight), port, forwarding), _number(active), _number(inactive)
+
+
+def _server(text: str) -> tuple[str, int]:
+    host, _colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     address = canonical_address(host[1:-1], "ipv6") if bracketed else canonical_address(host, "ipv4")
-    forwarding = (_FORWARDING.get(method, method), *(_tunnel(tunnel) if method == "Tunnel" else ()))
-    return Destination(address, _number(weight), _number(port), forwarding), _number(active), _number(inactive)
+    return address, _number(port)
 
 
 def _tunnel(info: str) -> list[str]:

@@ -23,7 +23,7 @@ def remove(runner: Runner, params: Mapping[str, Any], *, check_mode: bool, diff:
     A machine without ipvsadm that remembers no setting was never a director: nothing to do.
     """
     if not runner.has("ipvsadm") and SettingsFile(runner, MEMORY).read() is None:
-        return {"changed": False, "lines": 0, "stale": False}
+        return {"changed": False, "lines": 0, "stale": False, "draining": []}
     nothing = wish({**params, "services": [], "sysctls": {}, "purge": True})
     services = reconcile(runner, nothing, check_mode=check_mode)
     settings = sysctls.reconcile(runner, MEMORY, {}, check_mode=check_mode)
@@ -34,6 +34,7 @@ def remove(runner: Runner, params: Mapping[str, Any], *, check_mode: bool, diff:
         after=replace(services.after, sysctls=settings.after),
     )
     result = as_result(whole, diff=diff)
+    del result["time"]
     if diff:
         result["diff"].append(settings.diff(MEMORY)[-1])
     return result

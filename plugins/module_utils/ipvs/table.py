@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
@@ -15,18 +18,33 @@ Key = tuple[int, str]
 """(mark, family): what the kernel tells services on marks apart by."""
 
 
+TUNNELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "ipip": ("-i",),
+    "gue": ("-i", "--tun-type", "gue", "--tun-port", "6080", "--tun-nocsum"),
+    "gre": ("-i", "--tun-type", "gre", "--tun-nocsum"),
+}
+"""Tunnels by name, in the words of `ipvsadm -S`; an ipip tunnel is plain `-i`."""
+
+NO_SCHEDULER: Final = "none"
+
+
 @dataclass(frozen=True)
 class Destination:
     """A real server of a service.
 
     address: canonical text, IPv6 without brackets.
-    forwarding: how packets reach it, in the words of `ipvsadm -S`; an ipip tunnel is plain `-i`.
+    forwarding: how packets reach it, in the words of `ipvsadm -S`.
+    thresholds: connections at which it gets no more, and at which it gets some again; 0 is none.
+    former_weight: of one that drains. mh keeps the slots of a destination by its last weight above 0, which no tool
+    shows, so one with weight 0 has to be given this first. 0 if it does not drain.
     """
 
     address: str
     weight: int = 1
     port: int = 0
-    forwarding: tuple[str, ...] = ("-i",)
+    forwarding: tuple[str, ...] = TUNNELS["ipip"]
+    thresholds: tuple[int, int] = (0, 0)
+    former_weight: int = field(default=0, compare=False)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -61,6 +79,15 @@ class Service:
 
 
 Services = Mapping[Key, Service]
+
+
+def thresholds_note(owned: MarkRange) -> Service:
+    """The service that stands as long as any destination has thresholds.
+
+    The listing that shows all else does not show them, and the one that does shows little else: this tells whether
+    that one has to be read, too.
+    """
+    return Service(owned.note, "ipv4", NO_SCHEDULER)
 
 
 def canonical_address(text: str, family: str) -> str:
@@ -98,6 +125,9 @@ def service_words(service: Service) -> str:
 def destination_words(service: Service, destination: Destination) -> str:
     """All words of an -a or -e line."""
     words = [selector(service), "-r", server(destination), *destination.forwarding, "-w", str(destination.weight)]
+    if any(destination.thresholds):
+        upper, lower = destination.thresholds
+        words += ["-x", str(upper), "-y", str(lower)]
     return " ".join(words)
 
 

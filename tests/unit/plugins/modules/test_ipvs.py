@@ -54,7 +54,12 @@ def test_reconcile_and_read_back(run) -> None:
             "scheduler": "mh",
             "scheduler_flags": ["mh-fallback", "mh-port"],
             "one_packet": False,
-            "destinations": [{"address": "10.244.1.2", "weight": 1}, {"address": "10.244.2.2", "weight": 3}],
+            "persistence": 0,
+            "tunnel": "ipip",
+            "destinations": [
+                {"address": "10.244.1.2", "weight": 1, "upper_threshold": 0, "lower_threshold": 0},
+                {"address": "10.244.2.2", "weight": 3, "upper_threshold": 0, "lower_threshold": 0},
+            ],
         }
     ]
     assert not run(ipvs, director, services=info["services"])["changed"]

@@ -57,6 +57,9 @@ class FakeDirector(Runner):
         self.reads: list[list[str]] = []
         self.refuse: set[str] = set()
         self.weak_moments: list[str] = []
+        self.connections: dict[str, int] = {}
+        self.last_weights: dict[str, int] = {}
+        """By `address:port`, what mh keeps slots by and no tool shows."""
 
     def has(self, command: str) -> bool:
         return command in self.commands
@@ -113,6 +116,8 @@ class FakeDirector(Runner):
             return Result(0, "".join(f"{name}\n" for name in sorted({"tcp_cubic", *self.loaded})), "")
         if argv[0] == "ipvsadm":
             assert "ip_vs" in self.loaded, "ipvsadm would load the module"
+            if argv[1:] == ["-Ln", "--nosort", "--thresholds"]:
+                return Result(0, self.thresholds(), "")
             assert argv[1:] in (["-S", "-n"], ["-Ln", "--nosort", "--tun-info"])
             return Result(0, self.save() if "-S" in argv else self.listing(), "")
         if argv[:3] == ["modprobe", "-n", "-q"]:
@@ -150,7 +155,7 @@ class FakeDirector(Runner):
 
     def _new(self, key: Tokens, options: list[str]) -> tuple[int, str]:
         module = f"ip_vs_{options[options.index('-s') + 1]}"
-        if module not in self.available:
+        if module != "ip_vs_none" and module not in self.available:
             return 0, "Scheduler or persistence engine not found\n"
         self.loaded.add(module)
         self.table[key] = FakeService(tuple(options))
@@ -165,6 +170,9 @@ class FakeDirector(Runner):
             return 0, "Destination already exists\n"
         if verb != "-a" and server not in service.destinations:
             return 255, "No such destination\n"
+        weight = 0 if verb == "-d" else int(_after(rest, "-w"))
+        if verb == "-a" or weight:
+            self.last_weights[server] = weight
         if verb == "-a":
             service.destinations = {server: rest, **service.destinations}
         elif verb == "-e":
@@ -180,7 +188,8 @@ class FakeDirector(Runner):
             lines.append(" ".join(("-A", *key, *service.options)))
             for server, words in sorted(service.destinations.items()):
                 tunnel = ("--tun-type", "ipip") if "-i" in words and "--tun-type" not in words else ()
-                lines.append(" ".join(("-a", *key, "-r", server, *words, *tunnel)))
+                shown = words[: words.index("-x")] if "-x" in words else words
+                lines.append(" ".join(("-a", *key, "-r", server, *shown, *tunnel)))
         return "".join(line + "\n" for line in lines)
 
     def listing(self) -> str:
@@ -193,7 +202,20 @@ class FakeDirector(Runner):
                 method = next(name for flag, name in _METHODS.items() if flag in words)
                 tunnel = _tunnel(words) if method == "Tunnel" else "n/a"
                 weight = _after(words, "-w")
-                lines.append(f"  -> {server:<28} {method:<7} {tunnel:<13} {weight:<6} 0          0         ")
+                active = self.connections.get(server, 0)
+                lines.append(f"  -> {server:<28} {method:<7} {tunnel:<13} {weight:<6} {active:<10} 0         ")
+        return "".join(line + "\n" for line in lines)
+
+    def thresholds(self) -> str:
+        lines = ["IP Virtual Server version 1.2.1 (size=4096)"]
+        lines.append("Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ")
+        lines.append("  -> RemoteAddress:Port")
+        for key, service in self.table.items():
+            name = {"-f": "FWM", "-t": "TCP"}[key[0]] + f"  {key[1]}" + (" IPv6" if "-6" in key else "")
+            lines.append(f"{name} {_listed(service.options)}")
+            for server, words in service.destinations.items():
+                upper, lower = (_after(words, option) if option in words else "0" for option in ("-x", "-y"))
+                lines.append(f"  -> {server:<28} {upper:<10} {lower:<10} 0          0         ")
         return "".join(line + "\n" for line in lines)
 
 
@@ -205,7 +227,9 @@ def _after(words: Tokens, option: str) -> str:
 
 
 def _tunnel(words: Tokens) -> str:
-    return f"gue:{_after(words, '--tun-port')}:-c" if "--tun-type" in words else "ipip"
+    if "--tun-type" not in words:
+        return "ipip"
+    return "gre:-c" if _after(words, "--tun-type") == "gre" else f"gue:{_after(words, '--tun-port')}:-c"
 
 
 def _listed(options: Tokens) -> str:

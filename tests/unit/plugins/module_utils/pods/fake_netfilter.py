@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 _SET = re.compile(r"(! )?--match-set (\S+) (src|dst)")
 _FIELDS = {"-d": "destination", "-p": "protocol", "--dport": "port", "-i": "device"}
@@ -140,7 +140,7 @@ class Netfilter:
         return refuses
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed(rule: str) -> tuple[list[tuple[str, str]], list[tuple[str, str, str]], bool]:
     """What a rule asks of a packet's fields and of sets, and whether it drops."""
     words = rule.split()
