@@ -5,113 +5,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Address
-from ansible_collections.baremetal.dsr.plugins.module_utils.steering import ipset, iptables
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering import guard, ipset, iptables, marking
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.family import FAMILIES, IPV4, Family
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.marking import ALL_BITS, OURS, Served
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.route import LOCAL, UNREACHABLE, Route, Rule
-from ansible_collections.baremetal.dsr.plugins.module_utils.steering.settings import (
-    FORM_IPSET,
-    Entry,
-    Settings,
-    Wanted,
-)
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.settings import FORM_IPSET, Settings
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.state import FamilyState, State
-
-_OURS = f'-m comment --comment "{iptables.COMMENT}"'
-_ALL_BITS = 0xFFFFFFFF
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.u32 import PROTOCOLS
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.wanted import Entry, Wanted
 
 
 def desired_state(settings: Settings, wanted: Wanted) -> State:
-    """State of both families; one without VIPs holds nothing."""
+    """State of both families; one without VIPs and without pods to guard holds nothing."""
     return {family: _family_state(family, settings, wanted) for family in FAMILIES}
 
 
 def _family_state(family: Family, settings: Settings, wanted: Wanted) -> FamilyState:
-    vips = [vip for vip in wanted.vips if vip.version == family.version]
-    entries = [entry for entry in wanted.entries if entry.vip.version == family.version]
-    if not vips:
-        return FamilyState()
+    served = _served(family, settings, wanted)
+    sets: dict[str, ipset.IpSet] = {}
+    chains: dict[str, dict[str, tuple[str, ...]]] = {table: {} for table in iptables.CHAINS}
+    jumps: dict[str, list[tuple[str, str]]] = {table: [] for table in iptables.CHAINS}
+    if served.portless:
+        sets.update(_sets(served, settings))
+        for table, its_chains in _steering_chains(served).items():
+            chains[table].update(its_chains)
+            jumps[table] += _jumps(next(iter(its_chains)))
+    if wanted.guard is not None and guard.guards(wanted.guard, family):
+        sets.update(guard.sets(wanted.guard, family))
+        chains["raw"][iptables.GUARD] = guard.rules(wanted.guard, family)
+        jumps["raw"] += guard.jumps(wanted.guard, family)
     return FamilyState(
-        routes=frozenset({Route(LOCAL, settings.table), Route(UNREACHABLE, settings.refuse_table)}),
-        rules=_rules(settings),
-        sets=_sets(family, settings, vips, entries),
-        tables={
-            "raw": _table("raw", _raw_rules(family)),
-            "mangle": _table("mangle", _mark_rules(family, settings, entries)),
-        },
+        routes=_routes(settings) if served.portless else frozenset(),
+        rules=_rules(settings) if served.portless else frozenset(),
+        sets=sets,
+        tables={table: iptables.Table(chains[table], tuple(sorted(jumps[table]))) for table in iptables.CHAINS},
     )
 
 
-def _rules(settings: Settings) -> frozenset[Rule]:
-    """Refusal first: the marks of the other rule include its mark."""
-    refuse = Rule(settings.rule_priority, settings.refuse_mark, _ALL_BITS, settings.refuse_table)
-    deliver = Rule(settings.rule_priority + 1, settings.marks.base, settings.marks.mask, settings.table)
-    return frozenset({refuse, deliver})
-
-
-def _sets(family: Family, settings: Settings, vips: list[Address], entries: list[Entry]) -> dict[str, ipset.IpSet]:
-    marks: dict[Address, set[int]] = {vip: set() for vip in vips}
+def _served(family: Family, settings: Settings, wanted: Wanted) -> Served:
+    entries = tuple(entry for entry in wanted.entries if entry.vip.version == family.version)
+    marks: dict[Address, set[int]] = {vip: set() for vip in wanted.vips if vip.version == family.version}
     for entry in entries:
         marks[entry.vip].add(entry.mark)
-    sets = {}
-    if settings.form == FORM_IPSET:
-        mapped = {f"{entry.vip.text},{entry.protocol}:{entry.port}": entry.mark for entry in entries}
-        sets[family.map_set] = ipset.marked(family.map_set, "hash:ip,port", family, mapped)
-    portless = {vip.text: _portless_mark(settings, held) for vip, held in marks.items()}
-    sets[family.vip_set] = ipset.marked(family.vip_set, "hash:ip", family, portless)
-    return sets
+    portless = {vip: _portless_mark(settings, held) for vip, held in marks.items()}
+    return Served(family, settings, entries, portless, wanted.mss.get(family.version), wanted.ping)
 
 
 def _portless_mark(settings: Settings, marks: set[int]) -> int:
     """Mark for packets to a VIP that show no port, by the marks of its services."""
     if not marks:
         return settings.refuse_mark
-    return marks.copy().pop() if len(marks) == 1 else settings.shared_mark
+    return next(iter(marks)) if len(marks) == 1 else settings.shared_mark
 
 
-def _raw_rules(family: Family) -> tuple[str, ...]:
-    return tuple(f"-m set --match-set {family.vip_set} {end} {_OURS} -j CT --notrack" for end in ("dst", "src"))
+def _routes(settings: Settings) -> frozenset[Route]:
+    return frozenset({Route(LOCAL, settings.table), Route(UNREACHABLE, settings.refuse_table)})
 
 
-def _mark_rules(family: Family, settings: Settings, entries: list[Entry]) -> tuple[str, ...]:
-    return (
-        f"-m set ! --match-set {family.vip_set} dst {_OURS} -j RETURN",
-        f"{_OURS} -j {_set_mark(settings.refuse_mark)}",
-        *_port_rules(family, settings, entries),
-        *(f"{match} {_OURS} -j SET --map-set {family.vip_set} dst --map-mark" for match in _portless(family)),
-    )
+def _rules(settings: Settings) -> frozenset[Rule]:
+    """Refusal first: the marks of the other rule include its mark."""
+    refuse = Rule(settings.rule_priority, settings.refuse_mark, ALL_BITS, settings.refuse_table)
+    deliver = Rule(settings.rule_priority + 1, settings.marks.base, settings.marks.mask, settings.table)
+    return frozenset({refuse, deliver})
 
 
-def _port_rules(family: Family, settings: Settings, entries: list[Entry]) -> Iterable[str]:
+def _sets(served: Served, settings: Settings) -> dict[str, ipset.IpSet]:
+    family = served.family
+    portless = {vip.text: mark for vip, mark in served.portless.items()}
+    sets = [ipset.marked(family.vip_set, "hash:ip", family, portless)]
     if settings.form == FORM_IPSET:
-        return [f"{_OURS} -j SET --map-set {family.map_set} dst,dst --map-mark"]
-    return [
-        f"-d {entry.vip.text}/{family.bits} -p {entry.protocol} -m {entry.protocol} --dport {entry.port} {_OURS}"
-        f" -j {_set_mark(entry.mark)}"
-        for entry in entries
-    ]
+        keys = {entry: f"{entry.vip.text},{entry.protocol}:{entry.port}" for entry in served.entries}
+        limited = [entry for entry in served.entries if entry.sources]
+        allowed = [f"{keys[entry]},{ipset.network_element(one.text)}" for entry in limited for one in entry.sources]
+        sets += [
+            ipset.marked(family.map_set, "hash:ip,port", family, {key: entry.mark for entry, key in keys.items()}),
+            ipset.counted(family.limit_set, "hash:ip,port", family, (keys[entry] for entry in limited)),
+            ipset.plain(family.allow_set, "hash:ip,port,net", family, allowed),
+        ]
+        if served.sharing:
+            owners = {f"{entry.vip.text},{_code(settings, entry)}": entry.mark for entry in served.sharing}
+            sets.append(ipset.marked(family.error_set, ipset.BY_MARK, family, owners))
+    return {one.name: one for one in sets}
 
 
-def _portless(family: Family) -> Iterable[str]:
-    """Matches of packets that belong to a connection without showing its port.
-
-    IPv4 fragments after the first: the first one's mark is that of the whole once it is put together, which happens on
-    local delivery; these need only get there too. IPv6 fragments are put together before raw PREROUTING wherever IPVS
-    serves IPv6.
-    """
-    for number in family.error_types:
-        yield f"{family.icmp_match} {number}"
-    if family is IPV4:
-        yield "-f"
+def _code(settings: Settings, entry: Entry) -> str:
+    return ipset.mark_element(settings.error_code(PROTOCOLS[entry.protocol], entry.port))
 
 
-def _set_mark(mark: int) -> str:
-    """IPVS compares the whole mark, so the whole mark is set."""
-    return f"MARK --set-xmark {mark:#x}/{_ALL_BITS:#x}"
+def _steering_chains(served: Served) -> Mapping[str, dict[str, tuple[str, ...]]]:
+    """Rules by chain by table; of a table's chains the first is the one that packets enter."""
+    mangle = {iptables.MARK: marking.mark_rules(served)}
+    if served.sharing:
+        mangle[iptables.ERROR] = marking.error_rules(served)
+    tables = {"raw": {iptables.UNTRACK: marking.untrack_rules(served)}, "mangle": mangle}
+    if served.ping and served.family is IPV4:
+        tables["nat"] = {iptables.PING: marking.ping_rules(served)}
+    return tables
 
 
-def _table(table: str, rules: tuple[str, ...]) -> iptables.Table:
-    jump = f"{_OURS} -j {iptables.CHAINS[table]}"
-    return iptables.Table(rules, (("OUTPUT", jump), ("PREROUTING", jump)))
+def _jumps(chain: str) -> list[tuple[str, str]]:
+    return [(origin, f"{OURS} -j {chain}") for origin in ("OUTPUT", "PREROUTING")]

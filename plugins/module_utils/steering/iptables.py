@@ -8,20 +8,32 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 
-CHAINS: Final[Mapping[str, str]] = {"raw": "DSR-RAW", "mangle": "DSR-MARK"}
-"""Our one chain in each table we use."""
+UNTRACK: Final = "DSR-RAW"
+GUARD: Final = "DSR-GUARD"
+MARK: Final = "DSR-MARK"
+ERROR: Final = "DSR-ERROR"
+PING: Final = "DSR-PING"
+
+CHAINS: Final[Mapping[str, tuple[str, ...]]] = {"raw": (UNTRACK, GUARD), "mangle": (MARK, ERROR), "nat": (PING,)}
+"""Our chains by the table they stand in."""
 
 COMMENT: Final = "baremetal.dsr"
 
 _COUNTERS = re.compile(r"^\[\d+:\d+\] ")
+_LEADS_INTO = re.compile(r"(?:^| )-[jg] (\S+)$")
 _SYNONYMS: Final = {
     "-j NOTRACK": "-j CT --notrack",
     "-p icmpv6": "-p ipv6-icmp",
+    # Names of /etc/protocols, which a machine may lack.
+    "-p ipencap": "-p 4",
+    "-p ipv4": "-p 4",
+    "-p ipv6": "-p 41",
+    "-p gre": "-p 47",
     f"--comment {COMMENT}": f'--comment "{COMMENT}"',
 }
 _INCOMPATIBLE = re.compile(r"# Table `(\w+)' is incompatible")
@@ -32,11 +44,11 @@ _SET_MARK = re.compile(r"--set-mark (0x[0-9a-f]+)(?=$| )")
 class Table:
     """Our part of a table.
 
-    rules: of our chain, in order, each without "-A CHAIN"; None if there is no such chain.
-    jumps: (chain, rule) of every rule elsewhere that leads into our chain, sorted.
+    chains: rules by chain of ours that is there, in order, each without "-A CHAIN". The chains stand as in CHAINS.
+    jumps: (chain, rule) of every rule elsewhere that leads into a chain of ours, sorted.
     """
 
-    rules: tuple[str, ...] | None = None
+    chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     jumps: tuple[tuple[str, str], ...] = ()
 
 
@@ -48,7 +60,7 @@ def parse(text: str) -> dict[str, Table]:
 
     DsrError if a table of ours holds what iptables cannot show.
     """
-    rules: dict[str, list[str]] = {}
+    rules: dict[str, dict[str, list[str]]] = {table: {} for table in CHAINS}
     jumps: dict[str, list[tuple[str, str]]] = {table: [] for table in CHAINS}
     table = ""
     for line in text.splitlines():
@@ -56,40 +68,58 @@ def parse(text: str) -> dict[str, Table]:
             table = line[1:].strip()
         elif line.startswith("#"):
             _check_comment(line)
-        elif table in CHAINS and CHAINS[table] in line:
+        elif table in CHAINS and any(chain in line for chain in CHAINS[table]):
             chain, rule = _rule(line)
-            if chain == CHAINS[table]:
-                rules.setdefault(table, []).extend([] if rule is None else [rule])
-            elif rule is not None and f" {rule}".endswith((f" -j {CHAINS[table]}", f" -g {CHAINS[table]}")):
+            if chain in CHAINS[table]:
+                rules[table].setdefault(chain, []).extend([] if rule is None else [rule])
+            elif rule is not None and leads_into(rule) in CHAINS[table]:
                 jumps[table].append((chain, rule))
     return {
-        table: Table(tuple(rules[table]) if table in rules else None, tuple(sorted(jumps[table]))) for table in CHAINS
+        table: Table(
+            {chain: tuple(rules[table][chain]) for chain in chains if chain in rules[table]},
+            tuple(sorted(jumps[table])),
+        )
+        for table, chains in CHAINS.items()
     }
+
+
+def leads_into(rule: str) -> str | None:
+    """The chain, or target without options, that a rule ends with."""
+    found = _LEADS_INTO.search(rule)
+    return found[1] if found else None
+
+
+def lets_ping_be_tracked(tables: Mapping[str, Table]) -> bool:
+    """Whether table raw shows that VIPs answer ping: table nat may hold what is ours only as long as it does."""
+    return any("--icmp-type 8 " in rule for rule in tables["raw"].chains.get(UNTRACK, ()))
 
 
 def changes(current: Mapping[str, Table], wanted: Mapping[str, Table]) -> list[str]:
     """Lines that turn current into wanted, nothing if they are equal.
 
-    A chain that differs is rewritten as a whole, which iptables-restore does in one step: no packet sees half of it.
+    A table changes in one step: no packet sees half of it. What unmarks or answers goes before what untracks.
     """
+    kept = [table for table in CHAINS if wanted[table].chains]
+    gone = [table for table in reversed(list(CHAINS)) if table not in kept]
     lines: list[str] = []
-    for table, chain in CHAINS.items():
+    for table in (*gone, *kept):
         if current[table] != wanted[table]:
-            lines += [f"*{table}", *_table_changes(chain, current[table], wanted[table]), "COMMIT"]
+            lines += [f"*{table}", *_table_changes(current[table], wanted[table]), "COMMIT"]
     return lines
 
 
-def _table_changes(chain: str, current: Table, wanted: Table) -> Iterable[str]:
-    if wanted.rules is not None and wanted.rules != current.rules:
-        yield f":{chain} - [0:0]"
-        yield from (f"-A {chain} {rule}" for rule in wanted.rules)
+def _table_changes(current: Table, wanted: Table) -> Iterable[str]:
+    rewritten = [chain for chain, rules in wanted.chains.items() if current.chains.get(chain) != rules]
+    gone = [chain for chain in current.chains if chain not in wanted.chains]
+    yield from (f":{chain} - [0:0]" for chain in rewritten)
+    for chain in rewritten:
+        yield from (f"-A {chain} {rule}" for rule in wanted.chains[chain])
     for origin, rule in _surplus(current, wanted):
         yield f"-D {origin} {rule}"
     for origin, rule in _surplus(wanted, current):
         yield f"-I {origin} 1 {rule}"
-    if wanted.rules is None and current.rules is not None:
-        yield f"-F {chain}"
-        yield f"-X {chain}"
+    yield from (f"-F {chain}" for chain in gone)
+    yield from (f"-X {chain}" for chain in gone)
 
 
 def _surplus(these: Table, those: Table) -> list[tuple[str, str]]:

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Address
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
-from ansible_collections.baremetal.dsr.plugins.module_utils.steering import ipset, iptables, route
-from ansible_collections.baremetal.dsr.plugins.module_utils.steering.family import FAMILIES, Family
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering import ipset, iptables, route, set_order
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.family import FAMILIES, IPV4, Family
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.settings import Settings
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.state import FamilyState, State
 
 COMMANDS: Final = ("ip", "ipset", *(command for family in FAMILIES for command in (family.save, family.restore)))
 
+_CONF: Final = "/proc/sys/net/ipv4/conf"
 _NO_SUCH_TABLE: Final = "FIB table does not exist"
 _NO_SUCH_FAMILY: Final = "not supported"
 _STILL_USED: Final = re.compile(r"Error in line (\d+): Set cannot be destroyed: it is in use")
@@ -30,13 +31,22 @@ _PAUSE: Final = 0.1
 
 
 @dataclass(frozen=True)
+class Others:
+    """What others hold in a family that could get in the way. routes: destinations by number of a table of ours. marks:
+    ip rules that look at marks. saved: iptables-save of raw and mangle, ours included."""
+
+    routes: Mapping[int, Sequence[str]]
+    marks: Sequence[route.ForeignMark]
+    saved: str
+
+
+@dataclass(frozen=True)
 class Machine:
-    """state: what is ours, for every family this kernel has. foreign_routes: destinations of others' routes in our
-    tables. addresses: device by address."""
+    """state: what is ours, and others: what is not, for every family this kernel has. addresses: device by address."""
 
     state: State
+    others: Mapping[Family, Others]
     addresses: Mapping[Address, str]
-    foreign_routes: Mapping[tuple[Family, int], Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,24 +57,37 @@ class Write:
     lines: tuple[str, ...]
 
 
-def read(runner: Runner, settings: Settings) -> Machine:
-    """What there is now. A tool that is not installed has left nothing behind; DsrError if one fails."""
+def read(runner: Runner, settings: Settings, *, ping: bool, thorough: bool) -> Machine:
+    """What there is now. A tool that is not installed has left nothing behind; DsrError if one fails.
+
+    Table nat can be long. It is read if the VIPs are to answer ping, if table raw shows that they do, or if thorough.
+    """
     addresses = route.parse_addresses(runner.read(["ip", "-json", "address"]))
     sets = ipset.parse(runner.read(["ipset", "save"])) if runner.has("ipset") else {}
     state: dict[Family, FamilyState] = {}
-    foreign: dict[tuple[Family, int], Sequence[str]] = {}
+    others: dict[Family, Others] = {}
     for family in FAMILIES:
         listed = _read_or_nothing(runner, ["ip", family.flag, "-N", "-json", "rule"], _NO_SUCH_FAMILY)
         if not listed.strip():
             continue
         rules = route.parse_rules(listed)
         routes: set[route.Route] = set()
+        foreign: dict[int, Sequence[str]] = {}
         for table in sorted({settings.table, settings.refuse_table, *(rule.table for rule in rules)}):
-            ours, foreign[family, table] = _read_routes(runner, family, table)
+            ours, foreign[table] = _read_routes(runner, family, table)
             routes.update(ours)
         owned = {name: one for name, one in sets.items() if name.startswith(family.set_names)}
-        state[family] = FamilyState(frozenset(routes), rules, owned, _read_tables(runner, family))
-    return Machine(state, addresses, foreign)
+        saved, tables = _read_tables(runner, family, ping, thorough)
+        state[family] = FamilyState(frozenset(routes), rules, owned, tables)
+        others[family] = Others(foreign, route.parse_foreign_marks(listed), saved)
+    return Machine(state, others, addresses)
+
+
+def marked_sources(runner: Runner) -> list[str]:
+    """Interfaces, or "all" or "default", whose IPv4 source validation looks at the mark (src_valid_mark)."""
+    argv = ["grep", "-rslxv", "0", "--include=src_valid_mark", _CONF]
+    paths = runner.run(argv, None, writes=False).out.splitlines()
+    return sorted(path[len(_CONF) + 1 :].rpartition("/")[0] for path in paths)
 
 
 def writes(current: State, wanted: State) -> list[Write]:
@@ -74,25 +97,29 @@ def writes(current: State, wanted: State) -> list[Write]:
     there at every moment in between.
     """
     pairs = [(family, current[family], wanted[family]) for family in FAMILIES if family in current]
-    grown = [line for _family, have, want in pairs for line in ipset.growth(have.sets, want.sets)]
-    shrunk = [line for _family, have, want in pairs for line in ipset.shrinkage(have.sets, want.sets)]
+    before: list[str] = []
+    after: list[str] = []
+    for family, have, want in pairs:
+        first, last = set_order.changes(family, have.sets, want.sets, _steered(family, have))
+        before += first
+        after += last
     batches: list[tuple[tuple[str, ...], list[str]]] = [
         *(
             (("ip", family.flag, "-batch", "-"), route.additions(want.routes - have.routes, want.rules - have.rules))
             for family, have, want in pairs
         ),
-        (("ipset", "restore", "-exist"), grown),
+        (("ipset", "restore", "-exist"), before),
         *(
             ((family.restore, "--noflush", "--wait=10"), iptables.changes(have.tables, want.tables))
             for family, have, want in pairs
         ),
-        (("ipset", "restore", "-exist"), shrunk),
+        (("ipset", "restore", "-exist"), after),
         *(
             (("ip", family.flag, "-batch", "-"), route.removals(have.routes - want.routes, have.rules - want.rules))
             for family, have, want in pairs
         ),
     ]
-    return [Write(argv, tuple(lines)) for argv, lines in batches if lines]
+    return _merged(Write(argv, tuple(lines)) for argv, lines in batches if lines)
 
 
 def perform(runner: Runner, write: Write) -> None:
@@ -115,15 +142,39 @@ def perform(runner: Runner, write: Write) -> None:
     runner.write(write.argv, "\n".join(lines) + "\n")
 
 
+def _merged(batches: Iterable[Write]) -> list[Write]:
+    """The same, with neighbours of one command made one."""
+    merged: list[Write] = []
+    for write in batches:
+        if merged and merged[-1].argv == write.argv:
+            write = Write(write.argv, (*merged.pop().lines, *write.lines))
+        merged.append(write)
+    return merged
+
+
+def _steered(family: Family, have: FamilyState) -> bool:
+    rules = have.tables["mangle"].chains.get(iptables.MARK, ())
+    return any(f"--map-set {family.map_set} " in rule for rule in rules)
+
+
 def _read_routes(runner: Runner, family: Family, table: int) -> tuple[frozenset[route.Route], list[str]]:
-    argv = ["ip", family.flag, "-json", "route", "show", "table", str(table)]
+    argv = ["ip", family.flag, "-N", "-json", "route", "show", "table", str(table)]
     return route.parse_routes(_read_or_nothing(runner, argv, _NO_SUCH_TABLE), table)
 
 
-def _read_tables(runner: Runner, family: Family) -> Mapping[str, iptables.Table]:
+def _read_tables(
+    runner: Runner, family: Family, ping: bool, thorough: bool
+) -> tuple[str, Mapping[str, iptables.Table]]:
+    """(iptables-save of raw and mangle, our part of all tables)."""
     if not runner.has(family.save):
-        return dict(iptables.NO_TABLES)
-    return iptables.parse("".join(runner.read([family.save, "-t", table]) for table in iptables.CHAINS))
+        return "", dict(iptables.NO_TABLES)
+    saved = "".join(runner.read([family.save, "-t", table]) for table in ("raw", "mangle"))
+    tables = iptables.parse(saved)
+    if family is IPV4 and (ping or thorough or iptables.lets_ping_be_tracked(tables)):
+        saved_nat = runner.read([family.save, "-t", "nat"])
+        if ping or iptables.PING in saved_nat:
+            tables = {**tables, "nat": iptables.parse(saved_nat)["nat"]}
+    return saved, tables
 
 
 def _read_or_nothing(runner: Runner, argv: Sequence[str], absent: str) -> str:

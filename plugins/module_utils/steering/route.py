@@ -20,7 +20,16 @@ PROTOCOL: Final = 78
 ours, whatever its numbers."""
 
 _RULE_KEYS: Final = frozenset({"priority", "src", "fwmark", "fwmask", "table", "protocol"})
-_TARGETS: Final = {("local", "lo"): LOCAL, ("unreachable", "lo"): UNREACHABLE, ("unreachable", None): UNREACHABLE}
+_TARGETS: Final = {
+    (kind, device): target
+    for target, kinds, devices in (
+        # ip -N writes route types as numbers.
+        (LOCAL, ("local", "2"), ("lo",)),
+        (UNREACHABLE, ("unreachable", "7"), ("lo", None)),
+    )
+    for kind in kinds
+    for device in devices
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -35,6 +44,16 @@ class Rule:
     def __str__(self) -> str:
         match = f"fwmark {self.mark:#x}/{self.mask:#x}"
         return f"priority {self.priority} {match} lookup {self.table} protocol {PROTOCOL}"
+
+
+@dataclass(frozen=True)
+class ForeignMark:
+    """Another's rule that looks at marks: it matches packets with mark & mask == mark."""
+
+    priority: int
+    mark: int
+    mask: int
+    text: str
 
 
 @dataclass(frozen=True, order=True)
@@ -54,8 +73,14 @@ def parse_rules(text: str) -> frozenset[Rule]:
     return frozenset(rule for rule in found if rule is not None)
 
 
+def parse_foreign_marks(text: str) -> tuple[ForeignMark, ...]:
+    """Rules of others that match some marks, from `ip -N -json rule`. One that matches all but some is none of them."""
+    found = [_foreign_mark(item) for item in parse_objects("ip -json rule", text) if "not" not in item]
+    return tuple(one for one in found if one is not None)
+
+
 def parse_routes(text: str, table: int) -> tuple[frozenset[Route], list[str]]:
-    """(our routes, destinations of all others) of a table, from `ip -json route show table N`."""
+    """(our routes, destinations of all others) of a table, from `ip -N -json route show table N`."""
     ours, others = set(), []
     for item in parse_objects("ip -json route", text):
         target = _TARGETS.get((str(item.get("type")), _device(item)))
@@ -100,14 +125,28 @@ def _device(item: Mapping[str, Any]) -> str | None:
 
 
 def _rule(item: Mapping[str, Any]) -> Rule | None:
-    if item.get("src") != "all" or "fwmark" not in item or item.keys() - _RULE_KEYS:
+    if item.get("src") != "all" or item.keys() - _RULE_KEYS:
         return None
+    numbers = _numbers(item)
     try:
-        return Rule(
-            int(item["priority"]),
-            int(str(item["fwmark"]), 0),
-            int(str(item.get("fwmask", "0xffffffff")), 0),
-            int(str(item["table"])),
-        )
-    except (KeyError, OverflowError, TypeError, ValueError):
+        return None if numbers is None else Rule(*numbers, int(str(item["table"])))
+    except (KeyError, ValueError):
+        return None
+
+
+def _foreign_mark(item: Mapping[str, Any]) -> ForeignMark | None:
+    numbers = _numbers(item)
+    if numbers is None or (_is_ours(item) and _rule(item) is not None):
+        return None
+    priority, mark, mask = numbers
+    leads = f"lookup {item['table']}" if "table" in item else str(item.get("action", ""))
+    return ForeignMark(priority, mark, mask, f"{priority}: fwmark {mark:#x}/{mask:#x} {leads}".rstrip())
+
+
+def _numbers(item: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """(priority, mark, mask) of a rule with a mark."""
+    try:
+        mark, mask = int(str(item["fwmark"]), 0), int(str(item.get("fwmask", "0xffffffff")), 0)
+        return int(str(item["priority"])), mark, mask
+    except (KeyError, ValueError):
         return None

@@ -72,3 +72,37 @@ def test_bad_input_fails_with_a_message(run) -> None:
 
 def test_present_needs_vips_and_entries(run) -> None:
     assert "vips, entries" in run(FakeDirector())["msg"]
+
+
+def test_everything_on(run) -> None:
+    director = FakeDirector()
+    entries = [{**WISH["entries"][0], "source_ranges": ["192.0.2.0/24"]}]
+    guard = {"sources": ["198.51.100.11"], "pods": ["10.244.1.2"], "pools": ["203.0.113.0/24"], "tunnels": ["ipip"]}
+    wish = {"vips": WISH["vips"], "entries": entries, "mss": {"ipv4": 1400}, "ping": True, "guard": guard}
+    assert run(director, **wish)["changed"]
+    assert director.fate("203.0.113.1", "tcp:80", "198.51.100.9") == "refused"
+    assert director.fate("203.0.113.1", "icmp:8") == "answered"
+    director.read_only = True
+    assert not run(director, **wish)["changed"]
+
+
+def test_none_is_as_good_as_nothing(run) -> None:
+    director = FakeDirector()
+    run(director, **WISH)
+    director.read_only = True
+    assert not run(director, **WISH, mss=None, guard=None)["changed"]
+
+
+@pytest.mark.parametrize("guard", [{"pods": []}, {"sources": [], "pods": [], "pools": [], "tunnels": ["vxlan"]}])
+def test_guard_is_checked(run, guard: dict[str, Any]) -> None:
+    assert run(FakeDirector(), **WISH, guard=guard)["failed"]
+
+
+def test_warnings_are_given(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(steering.AnsibleModule, "warn", lambda _module, text: given.append(text))
+    director = FakeDirector()
+    director.tables[4]["mangle"]["INPUT"].append("-j MARK --set-xmark 0x1/0x1")
+    run(director, **WISH)
+    assert len(given) == 1
+    assert "mangle INPUT '-j MARK --set-xmark 0x1/0x1'" in given[0]

@@ -9,11 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result, Runner
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering import packets
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.netfilter import (
+    Chains,
+    FakeSet,
+    Packet,
+    Tables,
+)
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "steering"
 
@@ -21,7 +28,11 @@ MAIN_RULES = [
     {"priority": 0, "src": "all", "table": "255"},
     {"priority": 32766, "src": "all", "table": "254"},
 ]
-BUILTIN = {"raw": ("PREROUTING", "OUTPUT"), "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")}
+BUILTIN = {
+    "raw": ("PREROUTING", "OUTPUT"),
+    "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
+    "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+}
 HELP = "create SETNAME hash:ip,port\n               [skbinfo]\n"
 
 
@@ -33,15 +44,6 @@ class Refused(Exception):
     """The command fails with this message."""
 
 
-@dataclass
-class FakeSet:
-    header: str
-    entries: dict[str, str] = field(default_factory=dict)
-
-
-Chains = dict[str, list[str]]
-
-
 def recorded(name: str) -> str:
     return (FIXTURES / name).read_text()
 
@@ -51,7 +53,7 @@ class FakeDirector(Runner):
     killed. observe: called after each of these."""
 
     def __init__(self) -> None:
-        self.commands = {"ip", "ipset", *(f"{name}-{verb}" for name in TOOLS for verb in ("save", "restore"))}
+        self.commands = {"grep", "ip", "ipset", *(f"{name}-{verb}" for name in TOOLS for verb in ("save", "restore"))}
         self.addresses: dict[str, str] = {"127.0.0.1": "lo", "::1": "lo", "198.51.100.11": "eth0"}
         self.rules: dict[int, list[dict[str, Any]]] = {4: list(MAIN_RULES), 6: list(MAIN_RULES)}
         self.routes: dict[int, dict[int, list[dict[str, Any]]]] = {4: {}, 6: {}}
@@ -60,10 +62,12 @@ class FakeDirector(Runner):
             version: {table: {chain: [] for chain in chains} for table, chains in BUILTIN.items()} for version in (4, 6)
         }
         self.set_help = HELP
+        self.marked_sources: list[str] = []
         self.lingering = 0
         self.read_only = False
         self.die_after: int | None = None
         self.observe: Callable[[], None] = lambda: None
+        self.observe_read: Callable[[list[str]], object] = lambda _words: None
         self.writes: list[list[str]] = []
         self.commands_run = 0
 
@@ -77,6 +81,8 @@ class FakeDirector(Runner):
         if writes:
             assert not self.read_only, f"{words} writes"
             self.writes.append(words)
+        else:
+            self.observe_read(words)
         try:
             return Result(0, self._answer(words, stdin or "", writes), "")
         except Refused as reason:
@@ -91,6 +97,9 @@ class FakeDirector(Runner):
         return json.dumps([self.rules, routes, sets, self.tables], indent=1)
 
     def _answer(self, words: list[str], stdin: str, writes: bool) -> str:
+        if words[0] == "grep":
+            assert words[1:] == ["-rslxv", "0", "--include=src_valid_mark", "/proc/sys/net/ipv4/conf"]
+            return "".join(f"/proc/sys/net/ipv4/conf/{name}/src_valid_mark\n" for name in self.marked_sources)
         if words == ["ip", "-json", "address"]:
             return json.dumps([_device(address, device) for address, device in self.addresses.items()])
         if words[0] == "ip":
@@ -113,8 +122,8 @@ class FakeDirector(Runner):
             if version not in self.rules:
                 raise Refused("RTNETLINK answers: Address family not supported by protocol\nDump terminated")
             return json.dumps(self.rules[version])
-        if words[:4] == ["-json", "route", "show", "table"]:
-            table = int(words[4])
+        if words[:5] == ["-N", "-json", "route", "show", "table"]:
+            table = int(words[5])
             if table not in self.routes[version]:
                 raise Refused(f"Error: ipv{version}: FIB table does not exist.\nDump terminated")
             return json.dumps(self.routes[version][table])
@@ -151,7 +160,7 @@ class FakeDirector(Runner):
         )
         assert route, line
         verb, target, number, protocol = route.groups()
-        item = {"type": target.split()[0], "dst": "default", "protocol": protocol}
+        item = {"type": {"local": "2", "unreachable": "7"}[target.split()[0]], "dst": "default", "protocol": protocol}
         if target.startswith("local") or version == 6:
             item["dev"] = "lo"
         _change(verb, self.routes[version].setdefault(int(number), []), item)
@@ -162,7 +171,7 @@ class FakeDirector(Runner):
         if words == ["save"]:
             return "".join(
                 f"create {name} {_as_saved(one.header)}\n"
-                + "".join(f"add {name} {element} {mark}".rstrip() + "\n" for element, mark in one.entries.items())
+                + "".join(f"add {name} {_as_listed(one, element)}".rstrip() + "\n" for element in one.entries)
                 for name, one in self.sets.items()
             )
         if words == ["help", "hash:ip,port"]:
@@ -272,61 +281,58 @@ class FakeDirector(Runner):
 
     # a packet
 
-    def fate(self, address: str, what: str) -> str:
-        """What becomes of a packet that arrives for address; what: "tcp:80", "icmp:3", "fragment".
-        Answers "local MARK", "refused" or "forwarded"; tracked ones say so."""
-        version = 6 if ":" in address else 4
-        tables = self.tables[version]
-        tracked = "" if self._walk(tables["raw"], "PREROUTING", address, what, 0) else " tracked"
-        mark = self._walk(tables["mangle"], "PREROUTING", address, what, 0)
+    def fate(self, address: str, what: str, source: str | None = None) -> str:
+        """What becomes of a packet that arrives for address.
+
+        what: "tcp:80", "icmp:3" (an echo request or an error that quotes nothing), "icmp:3 tcp:80" (an error that
+        quotes a TCP packet from port 80 of address), "fragment". Answers "local MARK", "refused", "answered" (by this
+        node) or "forwarded"; tracked ones say so.
+        """
+        return self.route(_packet(address, what, source or ("2001:db8:1::1" if ":" in address else "192.0.2.1")))
+
+    def route(self, data: bytes) -> str:
+        """The same of any packet, and "dropped"."""
+        packet = Packet(data)
+        tables = Tables(self.tables[packet.version], self.sets)
+        for table in ("raw", "mangle"):
+            if tables.walk(table, "PREROUTING", packet) == "DROP":
+                return "dropped"
+        if packet.tracked and tables.walk("nat", "PREROUTING", packet) == "REDIRECT":
+            return "answered"
+        where = self._looked_up(packet.version, packet.mark)
+        return where + (" tracked" if packet.tracked else "") + (f" mss {packet.mss}" if packet.mss else "")
+
+    def _looked_up(self, version: int, mark: int) -> str:
         for rule in self.rules[version]:
             mask = int(rule.get("fwmask", "0xffffffff"), 16)
             if "fwmark" in rule and mark & mask == int(rule["fwmark"], 16):
                 routes = self.routes[version].get(int(rule["table"]), [])
                 if routes:
-                    return ("refused" if routes[0]["type"] == "unreachable" else f"local {mark:#x}") + tracked
-        return "forwarded" + tracked
-
-    def _walk(self, chains: Chains, chain: str, address: str, what: str, mark: int) -> int:
-        for rule in chains[chain]:
-            if not self._matches(rule, address, what):
-                continue
-            target = rule.rpartition("-j ")[2].split()
-            if target[0] == "RETURN":
-                return mark
-            if target[0] == "CT":
-                return 1
-            if target[0] in chains:
-                mark = self._walk(chains, target[0], address, what, mark)
-            elif target[0] == "MARK":
-                mark = int(target[2].split("/")[0], 16)
-            elif target[0] == "SET":
-                element = address if target[3] == "dst" else f"{address},{what}"
-                held = self.sets[target[2]].entries.get(element)
-                mark = int(held.split()[1], 16) if held else mark
-        return mark
-
-    def _matches(self, rule: str, address: str, what: str) -> bool:
-        if "-f " in rule and what != "fragment":
-            return False
-        protocol, _colon, number = what.partition(":")
-        for pattern, value in (
-            (r"-d (\S+)/\d+", address),
-            (r"-p (\S+)", protocol.replace("icmp6", "ipv6-icmp")),
-            (r"--dport (\d+)", number),
-            (r"--icmp(?:v6)?-type (\d+)", number),
-        ):
-            found = re.search(pattern, rule)
-            if found and found[1] != value:
-                return False
-        match = re.search(r"-m set (! )?--match-set (\S+) (dst|src)", rule)
-        if not match:
-            return True
-        inside = match[3] == "dst" and address in self.sets[match[2]].entries
-        return inside != bool(match[1])
+                    return "refused" if routes[0]["type"] == "7" else f"local {mark:#x}"
+        return "forwarded"
 
 
 TOOLS = {"iptables": 4, "ip6tables": 6}
+
+
+@cache
+def _packet(address: str, what: str, source: str) -> bytes:
+    kind, _colon, number = what.partition(":")
+    if kind == "fragment":
+        return packets.ip(source, address, 17, bytes(16), offset=100)
+    if kind in ("tcp", "udp"):
+        return {"tcp": packets.tcp, "udp": packets.udp}[kind](source, address, (1000, int(number)))
+    number, _space, quoted = number.partition(" ")
+    protocol, _colon, port = quoted.partition(":")
+    reply = {"": None, "tcp": packets.tcp, "udp": packets.udp}[protocol]
+    return packets.icmp(source, address, int(number), reply(address, source, (int(port), 1000)) if reply else b"")
+
+
+def _as_listed(held: FakeSet, element: str) -> str:
+    if not held.header.endswith("counters"):
+        return f"{element} {held.entries[element]}"
+    number = held.counts.get(element, 0)
+    return f"{element} packets {number} bytes {60 * number}"
 
 
 def _device(address: str, device: str) -> dict[str, Any]:

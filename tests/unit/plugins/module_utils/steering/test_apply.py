@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import copy
+import json
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.
 )
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.strategies import (
     DEFAULTS,
+    SOURCES,
     VIPS,
     entry,
     options,
@@ -57,7 +61,9 @@ def crowded() -> FakeDirector:
         director.rules[version].insert(1, {"priority": 780, "src": "10.3.3.3", "table": "99"})
         director.rules[version].insert(1, {"priority": 99, "src": "all", "fwmark": "0x200", "table": "98"})
         director.rules[version].insert(1, {"priority": 98, "not": None, "src": "all", "fwmark": "0x1", "table": "79"})
-        director.rules[version].append({"priority": 32767, "src": "all", "fwmark": "0xd00000", "table": "79"})
+        director.rules[version].append(
+            {"priority": 32767, "src": "all", "fwmark": "0x80", "fwmask": "0x80", "table": "79"}
+        )
         director.routes[version][99] = [{"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"}]
         mangle = director.tables[version]["mangle"]
         mangle["KUBE-X"] = ["-p udp -m udp --dport 9 -j MARK --set-xmark 0x4000/0x4000"]
@@ -75,8 +81,9 @@ def test_packets(form: str) -> None:
         for vip, what in [
             (V4, "tcp:80"), (V4, "udp:53"), (V4, "tcp:53"), (V4, "tcp:81"), (V4, "icmp:3"), (V4, "icmp:11"),
             (V4, "icmp:8"), (V4, "fragment"), (OTHER, "tcp:80"), (OTHER, "tcp:443"), (OTHER, "icmp:3"),
+            (OTHER, "icmp:3 tcp:80"), (OTHER, "icmp:11 tcp:443"), (OTHER, "icmp:3 udp:443"), (OTHER, "icmp:3 tcp:81"),
             (OTHER, "fragment"), (IDLE, "tcp:80"), (IDLE, "icmp:3"), (IDLE, "fragment"), ("203.0.113.9", "tcp:80"),
-            (V6, "tcp:80"), (V6, "tcp:81"), (V6, "icmp6:2"), (V6, "icmp6:128"), ("2001:db8::9", "tcp:80"),
+            (V6, "tcp:80"), (V6, "tcp:81"), (V6, "icmp:2"), (V6, "icmp:128"), ("2001:db8::9", "tcp:80"),
         ]
     } == {
         (V4, "tcp:80"): "local 0xd00002",
@@ -90,6 +97,10 @@ def test_packets(form: str) -> None:
         (OTHER, "tcp:80"): "local 0xd00004",
         (OTHER, "tcp:443"): "local 0xd00006",
         (OTHER, "icmp:3"): "local 0xd00001",
+        (OTHER, "icmp:3 tcp:80"): "local 0xd00004",
+        (OTHER, "icmp:11 tcp:443"): "local 0xd00006",
+        (OTHER, "icmp:3 udp:443"): "local 0xd00001",
+        (OTHER, "icmp:3 tcp:81"): "local 0xd00001",
         (OTHER, "fragment"): "local 0xd00001",
         (IDLE, "tcp:80"): "refused",
         (IDLE, "icmp:3"): "refused",
@@ -97,8 +108,8 @@ def test_packets(form: str) -> None:
         ("203.0.113.9", "tcp:80"): "forwarded tracked",
         (V6, "tcp:80"): "local 0xd00008",
         (V6, "tcp:81"): "refused",
-        (V6, "icmp6:2"): "local 0xd00008",
-        (V6, "icmp6:128"): "refused",
+        (V6, "icmp:2"): "local 0xd00008",
+        (V6, "icmp:128"): "refused",
         ("2001:db8::9", "tcp:80"): "forwarded tracked",
     }  # fmt: skip
 
@@ -135,7 +146,7 @@ def test_family_without_vips_holds_nothing() -> None:
     run(director, options([V4], entry(V4, 80)))
     assert director.rules[6] == fresh.rules[6]
     assert director.tables[6] == fresh.tables[6]
-    assert set(director.sets) == {"other", "dsr-map4", "dsr-vip4"}
+    assert set(director.sets) == {"other", "dsr-map4", "dsr-vip4", "dsr-limit4", "dsr-allow4"}
 
 
 @settings(max_examples=60, deadline=None)
@@ -151,22 +162,32 @@ def test_any_wish_from_any_other(first: dict[str, Any], second: dict[str, Any]) 
     assert director.snapshot() == before
 
 
+def served(wish: dict[str, Any], vip: str, what: str, source: str) -> str | None:
+    """What the wish says of such a packet, None if it is not of the VIP's family."""
+    if (":" in source) != (":" in vip):
+        return None
+    for one in wish["entries"]:
+        ranges = one["source_ranges"]
+        if (one["vip"], f"{one['protocol']}:{one['port']}") == (vip, what):
+            held = not ranges or any(ip_address(source) in ip_network(each) for each in ranges)
+            return f"local {one['mark']:#x}" if held else "refused"
+    return "refused"
+
+
 def steady(director: FakeDirector, first: dict[str, Any], second: dict[str, Any]) -> None:
-    """What both wishes serve is served, untracked, by the service of one of them; what both refuse is refused; no rule
-    leads into an empty table."""
-    before, after = (
-        {(one["vip"], f"{one['protocol']}:{one['port']}"): f"local {one['mark']:#x}" for one in wish["entries"]}
-        for wish in (first, second)
-    )
-    for served in before.keys() & after.keys():
-        assert director.fate(*served) in {before[served], after[served]}
-    assert {director.fate(vip, "tcp:9") for vip in {*first["vips"]} & {*second["vips"]}} <= {"refused"}
+    """To a source happens what one of the wishes says: so whom both serve is served, and nobody is served by a service
+    that does not admit it by that wish. No rule leads into an empty table."""
+    for vip in {*first["vips"]} & {*second["vips"]}:
+        for what in ("tcp:80", "tcp:443", "udp:53", "tcp:9"):
+            for source in SOURCES:
+                wanted = {served(first, vip, what, source), served(second, vip, what, source)}
+                assert None in wanted or director.fate(vip, what, source) in wanted
     for version, rules in director.rules.items():
         ours = [rule["table"] for rule in rules if "protocol" in rule]
         assert all(director.routes[version].get(int(table)) for table in ours)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(wishes(), wishes())
 def test_killed_at_any_write(first: dict[str, Any], second: dict[str, Any]) -> None:
     start = crowded()
@@ -174,15 +195,83 @@ def test_killed_at_any_write(first: dict[str, Any], second: dict[str, Any]) -> N
     for number in range(1000):
         director = copy.deepcopy(start)
         director.die_after = number
-        director.observe = lambda there=director: steady(there, first, second)
         try:
             reconcile(director, second, check_mode=False)
             break
         except Killed:
             director.die_after = None
+        steady(director, first, second)
         run(director, second)
         steady(director, second, second)
     assert number < 999
+
+
+RANGES = (None, ["192.0.2.0/24"], ["192.0.2.0/25"], ["192.0.2.0/25", "198.51.100.7/32"], ["198.51.100.0/24"])
+STEPS = [(mark, ranges) for mark in (None, 0xD00002, 0xD00004) for ranges in RANGES if mark or not ranges]
+
+
+@pytest.mark.parametrize("second", STEPS)
+@pytest.mark.parametrize("first", STEPS)
+def test_a_port_passes_between_services_and_limits(
+    first: tuple[int | None, list[str] | None], second: tuple[int | None, list[str] | None]
+) -> None:
+    """Cut after any write: nobody gets to a service that did not and will not admit it, and whom both admit gets on."""
+    before, after = (
+        options([V4], *([entry(V4, 80, mark, source_ranges=ranges)] if mark else []), entry(V4, 443, 0xD00006))
+        for mark, ranges in (first, second)
+    )
+    director = FakeDirector()
+    reconcile(director, before, check_mode=False)
+    director.observe = lambda: steady(director, before, after)
+    reconcile(director, after, check_mode=False)
+    steady(director, after, after)
+
+
+def test_a_change_that_needs_no_rule_is_one_command() -> None:
+    """With limits too: what comes before the marks and what comes after them is one batch."""
+    director = FakeDirector()
+    run(director, options([V4], entry(V4, 80, source_ranges=["192.0.2.0/24"]), entry(V4, 443)))
+    director.writes.clear()
+    wish = options([V4], entry(V4, 80), entry(V4, 443, source_ranges=["192.0.2.0/24"]), entry(V4, 53, protocol="udp"))
+    reconcile(director, wish, check_mode=False)
+    assert director.writes == [["ipset", "restore", "-exist"]]
+
+
+def test_limits_are_there_before_an_older_map_is_looked_up() -> None:
+    """The rules of an older release know the map but no limits: they go before a limited entry gets its mark."""
+    director = FakeDirector()
+    run(director, options([V4], entry(V4, 443)))
+    chain = director.tables[4]["mangle"]["DSR-MARK"]
+    chain[:] = [rule for rule in chain if "dsr-limit4" not in rule]
+    for name in ("dsr-limit4", "dsr-allow4"):
+        del director.sets[name]
+    fates: set[str] = set()
+    director.observe = lambda: fates.add(director.fate(V4, "tcp:80", "198.51.100.9"))
+    run(director, options([V4], entry(V4, 443), entry(V4, 80, source_ranges=["192.0.2.0/24"])))
+    assert fates == {"refused"}
+
+
+@pytest.mark.parametrize("cut", range(12))
+def test_ping_leaves_nothing_in_nat_wherever_its_removal_was_cut(cut: int) -> None:
+    director = crowded()
+    run(director, {**WISH, "ping": True})
+    director.die_after = cut
+    with contextlib.suppress(Killed):
+        reconcile(director, WISH, check_mode=False)
+    director.die_after = None
+    run(director, WISH)
+    assert "DSR-PING" not in json.dumps(director.tables)
+
+
+def test_nat_is_not_read_for_nothing() -> None:
+    director = FakeDirector()
+    director.tables[4]["nat"]["PREROUTING"] = ["-j KUBE-SERVICES"] * 3
+    read = []
+    director.observe_read = read.append
+    run(director, WISH)
+    assert not [words for words in read if "nat" in words]
+    run(director, ABSENT)
+    assert [words for words in read if "nat" in words]
 
 
 def test_leftovers_of_a_killed_run_go() -> None:
@@ -292,27 +381,3 @@ def test_a_write_the_kernel_does_not_take() -> None:
     director.observe = lambda: director.sets["dsr-vip4"].entries.clear() if "dsr-vip4" in director.sets else None
     with pytest.raises(DsrError, match=f"missing: add dsr-vip4 {V4}"):
         reconcile(director, WISH, check_mode=False)
-
-
-@pytest.mark.parametrize(
-    ("wish", "message"),
-    [
-        (options(["203.0.113.256"]), "is not an IP address"),
-        (options([V4], entry(OTHER, 80)), f"entry {OTHER} tcp/80: VIP {OTHER} is not in vips"),
-        (options([V4], entry(V4, 80), entry(V4, 80, 0xD00004)), "two marks, 0xd00002 and 0xd00004"),
-        (options([V4], entry(V4, 0)), "port: is 0, out of range"),
-        (options([V4], entry(V4, 65536)), "port: is 65536, out of range"),
-        (options([V4], entry(V4, 80, protocol="sctp")), "protocol sctp cannot be steered"),
-        (options([V4], entry(V4, 80, 0xD00000)), "mark 0xd00000 is none a service can have.*from 0xd00002 to 0xdfffff"),
-        (options([V4], entry(V4, 80, 0xD00001)), "none a service can have"),
-        (options([V4], entry(V4, 80, 0xE00002)), "none a service can have"),
-        (options([V4], table=255), "table: 255 is a table of the kernel's own"),
-        (options([V4], table=79), "refuse_table: is 79, as table is"),
-        (options([V4], rule_priority=32765), "rule_priority: is 32765, out of range"),
-        (options([V4], mark_mask="0xff0ff000"), "not contiguous"),
-        (options([V4], mark_base="0x1", mark_mask="0xffffffff"), "leaves no mark for a service"),
-        (options([V4], mark_base="many"), "not a number"),
-    ],
-)
-def test_bad_input(wish: dict[str, Any], message: str) -> None:
-    refused(FakeDirector(), wish, message)
