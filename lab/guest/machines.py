@@ -31,6 +31,7 @@ UNITS: dict[str, list[str]] = {
     "node": ["containerd.service", "lab-pods.service"],
 }
 FORWARDS = ("router", "node")
+TUNNELS = ("ip_gre", "ip6_gre", "fou", "fou6")
 FORWARDING = "net.ipv4.ip_forward = 1\nnet.ipv6.conf.all.forwarding = 1\n"
 
 
@@ -140,7 +141,7 @@ def unplug(name: str) -> None:
 def boot() -> None:
     """Everything up, or an error that names the machine and shows its last words."""
     # The machines share this kernel: what one of them loaded, all would have. So every run finds the same on each.
-    run("modprobe", "-a", "overlay", "veth", "bridge", "ip_vs", "ip_vs_mh", "ipip", "ip6_tunnel")
+    run("modprobe", "-a", "overlay", "veth", "bridge", "ip_vs", "ip_vs_mh", "ipip", "ip6_tunnel", *TUNNELS)
     bridges()
     shutil.copy(HERE / "machine@.service", "/run/systemd/system/machine@.service")
     run("systemctl", "daemon-reload")

@@ -66,11 +66,15 @@ class Service:
 
 @dataclass(frozen=True)
 class Node:
-    """A machine of the cluster. pod_cidrs empty: not stated, so backends on it are not checked against them."""
+    """A machine of the cluster. pod_cidrs empty: not stated, so backends on it are not checked against them.
+
+    tunnel_addresses: what its tunnel packets come from besides addresses, as the device of an overlay between the nodes.
+    """
 
     name: str
     addresses: tuple[Address, ...]
     pod_cidrs: tuple[Prefix, ...]
+    tunnel_addresses: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.model.cluster import
 from ansible_collections.baremetal.dsr.plugins.module_utils.model.services import ServiceParser, parse_tunnel
 
 _NODE_KEYS: Final = frozenset({"addresses"})
-_NODE_OPTIONS: Final = frozenset({"pod_cidrs"})
+_NODE_OPTIONS: Final = frozenset({"pod_cidrs", "tunnel_addresses"})
 _MIN_MTU: Final = 576
 _MIN_MTU_IPV6: Final = 1280
 _MAX_MTU: Final = 65535
@@ -59,7 +59,7 @@ def parse_cluster(
               backends: [{address, node, weight = 1, ready = true, terminating = false,
                           drain_until: unix seconds or ISO 8601 with a zone = none,
                           max_connections = 0, min_connections = 0}]}]
-    nodes: {name: {addresses: [...], pod_cidrs: [...] = []}}
+    nodes: {name: {addresses: [...], pod_cidrs: [...] = [], tunnel_addresses: [...] = []}}
     vip_pools: ["network/length", ...]
     mark_base, mark_mask: the marks owned are those with mark & mask == base.
     tunnel: of services that state none. mtu: bytes, of the network between the nodes. overlay_overhead: bytes that an
@@ -138,8 +138,10 @@ def _parse_node(name: str, value: Any) -> Node:
     if not addresses:
         raise DsrError(item, "has no address", "State its fabric addresses in dsr_node.addresses")
     cidrs = sequence(f"{item}, pod_cidrs", value.get("pod_cidrs", []), "networks")
+    overlay = sequence(f"{item}, tunnel_addresses", value.get("tunnel_addresses", []), "addresses")
     return Node(
         name,
         tuple(parse_address(f"{item}, addresses", address) for address in addresses),
         tuple(parse_prefix(f"{item}, pod_cidrs", cidr) for cidr in cidrs),
+        tuple(parse_address(f"{item}, tunnel_addresses", address) for address in overlay),
     )
