@@ -55,7 +55,7 @@ def plug(name: str) -> None:
     links = {"mgmt": [f"{machine['management']}/{prefix}"], **machine["links"]}
     run("ip", "netns", "add", name)
     for network, addresses in links.items():
-        outer = f"{name}-{network}"
+        outer = cable(name, network)
         run("ip", "link", "add", outer, "type", "veth", "peer", "name", network, "netns", name)
         run("ip", "link", "set", outer, "master", network, "up")
         batch = [f"addr add {address} dev {network}" + (" nodad" if ":" in address else "") for address in addresses]
@@ -66,6 +66,11 @@ def plug(name: str) -> None:
         batch = [f"route add {to} via {via}" for to, via in routes if (":" in via) == (family == "-6")]
         run("ip", family, "-n", name, "-batch", "-", stdin="\n".join(batch))
     mount_root(name, machine)
+
+
+def cable(name: str, network: str) -> str:
+    """The bridge's end of a machine's link, as long as Linux lets it be."""
+    return f"{name}-{network}"[:15]
 
 
 def pod_routes(name: str) -> list[list[str]]:
@@ -135,7 +140,7 @@ def unplug(name: str) -> None:
     if Path(f"/run/netns/{name}").exists():
         run("ip", "netns", "delete", name)
     for network in ("mgmt", *TOPOLOGY["networks"]):
-        subprocess.run(["ip", "link", "delete", f"{name}-{network}"], stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(["ip", "link", "delete", cable(name, network)], stderr=subprocess.DEVNULL, check=False)
 
 
 def boot() -> None:
