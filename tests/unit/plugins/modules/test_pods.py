@@ -98,6 +98,9 @@ def test_info_shows_what_pods_hold(machine: FakeMachine, run) -> None:
                     "rx_bytes": 266,
                 }
             ],
+            "vips": [{"address": "203.0.113.1", "device": "dsr4"}],
+            "tunnels": {"ipv4": ["ipip"], "ipv6": []},
+            "guards": [],
             "sysctls": {
                 "net.ipv4.conf.all.arp_ignore": "1",
                 "net.ipv4.conf.all.arp_announce": "2",
@@ -105,6 +108,49 @@ def test_info_shows_what_pods_hold(machine: FakeMachine, run) -> None:
             },
         }
     ]
+
+
+def test_info_shows_tunnels_places_and_refusals(machine: FakeMachine, run) -> None:
+    wish = {**POD, "tunnels": ["gue", "gre"]}
+    run(pods, pods=[wish], vip_device="lo", sources=["192.0.2.11"])
+    machine.read_only = True
+    pod = run(pods_info)["pods"][0]
+    assert pod["addresses"] == ["10.244.1.2"]
+    assert pod["vips"] == [{"address": "203.0.113.1", "device": "lo"}]
+    assert [(device["name"], device["vips"]) for device in pod["devices"]] == [("dsr4", []), ("dsr4gre", [])]
+    assert pod["tunnels"] == {"ipv4": ["ipip", "gue", "gre"], "ipv6": []}
+    counters = {"packets": 2, "bytes": 120}
+    assert pod["guards"] == [
+        {
+            "family": "ipv4",
+            "active": True,
+            "sources": ["10.244.1.1", "192.0.2.11"],
+            "vips": ["203.0.113.1"],
+            "refused": [
+                {"reason": "source", "at": "ipip", **counters},
+                {"reason": "source", "at": "gue", **counters},
+                {"reason": "source", "at": "gre", **counters},
+                {"reason": "destination", "at": "dsr4", **counters},
+                {"reason": "destination", "at": "dsr4gre", **counters},
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sources": ["n1"]}, "sources: 'n1' is not an IP address"),
+        ({"sources": []}, "sources: has no IPv4 address"),
+        ({"vip_device": "eth0"}, "value of vip_device must be one of: tunnel, lo, interface"),
+        ({"pods": [{**POD, "tunnels": ["vxlan"]}]}, "value of tunnels must be one or more of: ipip, gue, gre"),
+    ],
+)
+def test_bad_options_fail_before_anything_is_looked_at(machine: FakeMachine, run, options, message: str) -> None:
+    result = run(pods, **{"pods": [POD], **options})
+    assert result["failed"]
+    assert result["msg"].startswith(message)
+    assert machine.commands == []
 
 
 def test_info_of_asked_addresses(run) -> None:

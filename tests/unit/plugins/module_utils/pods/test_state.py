@@ -7,20 +7,21 @@ import json
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import FAMILIES, Device, State
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import FAMILIES, Device, Memory, State, Vip
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.state import (
     alias,
     lines,
     parse_alias,
     parse_state,
     parse_sysctls,
+    with_ports,
 )
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.pods.fake_machine import recorded
 from hypothesis import given
 from hypothesis import strategies as st
 
 FAMILY4, FAMILY6 = FAMILIES
-POD = frozenset({"10.244.1.2", "2001:db8:244:1::2", "127.0.0.1", "::1"})
+POD = {"10.244.1.2": "eth0", "2001:db8:244:1::2": "eth0", "127.0.0.1": "lo", "::1": "lo"}
 
 
 def read(state: str) -> State:
@@ -29,24 +30,63 @@ def read(state: str) -> State:
 
 def test_pristine_pod() -> None:
     sysctls = {"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.all.arp_announce": "0"}
-    assert read("pristine") == State({}, sysctls, POD)
+    assert read("pristine") == State(sysctls=sysctls, addresses=POD)
 
 
 def test_complete_pod() -> None:
-    vips4 = frozenset({"203.0.113.1/32", "203.0.113.2/32"})
-    previous = {"arp_ignore": "0", "arp_announce": "0"}
+    memory = Memory({"arp_ignore": "0", "arp_announce": "0"})
+    kept = {key: value for family in FAMILIES for key, value in family.sysctls.items() if "gre" not in key}
     assert read("complete") == State(
         {
-            4: Device("10.244.1.2", "any", "ipip", True, True, previous, vips4),
-            6: Device("2001:db8:244:1::2", "any", "ip6ip6", True, True, {}, frozenset({"2001:db8:f::1/128"})),
+            "dsr4": Device("10.244.1.2", "any", "ipip", True, True, memory),
+            "dsr6": Device("2001:db8:244:1::2", "any", "ip6ip6", True, True, Memory()),
         },
-        {**FAMILY4.sysctls, **FAMILY6.sysctls},
-        POD,
+        frozenset({Vip("dsr4", "203.0.113.1/32"), Vip("dsr4", "203.0.113.2/32"), Vip("dsr6", "2001:db8:f::1/128")}),
+        kept,
+        addresses=POD,
     )
 
 
+def test_pod_with_every_tunnel() -> None:
+    state = with_ports(read("guarded"), recorded("guarded", "fou.json"))
+    memory = Memory({"arp_ignore": "0", "arp_announce": "0"}, port=True, guard=True)
+    assert state.devices == {
+        "dsr4": Device("10.9.0.2", "any", "ipip", True, True, memory),
+        "dsr4gre": Device("10.9.0.2", "any", "", True, True, Memory()),
+        "dsr6": Device("2001:db8:9::2", "any", "ip6ip6", True, True, Memory({}, port=True, guard=True)),
+        "dsr6gre": Device("2001:db8:9::2", "any", "", True, True, Memory()),
+    }
+    assert state.ports == {4: "gue", 6: "gue"}
+    assert state.sysctls == {**FAMILY4.sysctls, **FAMILY6.sysctls}
+    together = f"{recorded('guarded', 'addr.json')}\n{recorded('guarded', 'fou.json')}"
+    assert parse_state(together, recorded("guarded", "sysctl")) == state
+
+
+@pytest.mark.parametrize(("state", "device"), [("lo", "lo"), ("interface", "vb")])
+def test_vips_elsewhere_are_known_by_their_mark(state: str, device: str) -> None:
+    filler = {Vip("dsr4", "192.0.0.8/32"), Vip("dsr4gre", "192.0.0.8/32")}
+    assert read(state).vips == {Vip(device, "203.0.113.1/32"), Vip(device, "2001:db8:f::1/128"), *filler}
+    assert read(state).addresses["10.9.0.2"] == "vb"
+    assert f"ip addr add 203.0.113.1/32 dev {device} metric 13631488" in lines(read(state))
+
+
+@pytest.mark.parametrize(
+    ("port", "use"),
+    [
+        ({"port": 6080, "gue": None}, {4: "gue"}),
+        ({"port": 6080, "gue": None, "family": "inet6"}, {6: "gue"}),
+        ({"port": 6080, "ipproto": 4, "family": "inet"}, {4: "ipproto 4"}),
+        ({"port": 6080, "gue": None, "family": "inet", "local": "10.9.0.2"}, {4: "local 10.9.0.2"}),
+        ({"port": 6081, "gue": None, "family": "inet"}, {}),
+        ({"port": 6080, "gue": None, "family": "ipx"}, {}),
+    ],
+)
+def test_gue_ports(port: dict[str, object], use: dict[int, str]) -> None:
+    assert with_ports(State(), json.dumps([port])).ports == use
+
+
 def test_half_made_devices_are_ours_and_remember_nothing() -> None:
-    assert [(device.owned, device.previous, device.up) for device in read("halfmade").devices.values()] == [
+    assert [(device.owned, device.memory, device.up) for device in read("halfmade").devices.values()] == [
         (True, None, False),
         (True, None, False),
     ]
@@ -54,13 +94,13 @@ def test_half_made_devices_are_ours_and_remember_nothing() -> None:
 
 def test_foreign_device_of_the_same_name() -> None:
     state = read("foreign")
-    assert not state.devices[4].owned
+    assert not state.devices["dsr4"].owned
     assert not [line for line in lines(state) if "dsr4" in line and "sysctl" not in line]
 
 
 def test_our_group_on_another_type_is_foreign() -> None:
     link = {"ifname": "dsr4", "group": "13631488", "linkinfo": {"info_kind": "dummy"}}
-    assert not parse_state(json.dumps([link]), "").devices[4].owned
+    assert not parse_state(json.dumps([link]), "").devices["dsr4"].owned
 
 
 def test_lines_of_a_complete_pod_build_it_in_order() -> None:
@@ -75,22 +115,26 @@ def test_lines_of_a_complete_pod_build_it_in_order() -> None:
         "sysctl -w net.ipv6.conf.dsr6.disable_ipv6=0",
         "ip addr add 203.0.113.1/32 dev dsr4",
         "ip addr add 203.0.113.2/32 dev dsr4",
-        "ip link set dsr4 up",
         "ip addr add 2001:db8:f::1/128 dev dsr6 nodad",
+        "ip link set dsr4 up",
         "ip link set dsr6 up",
     ]
 
 
-@given(st.integers(0, 8), st.integers(0, 2))
-def test_alias_keeps_what_it_is_given(ignore: int, announce: int) -> None:
-    previous = {"arp_ignore": str(ignore), "arp_announce": str(announce)}
-    assert parse_alias(alias(previous), FAMILY4) == previous
-    assert parse_alias(alias(previous), FAMILY6) is None
+@given(st.integers(0, 8), st.integers(0, 2), st.booleans(), st.booleans())
+def test_alias_keeps_what_it_is_given(ignore: int, announce: int, port: bool, guard: bool) -> None:
+    memory = Memory({"arp_ignore": str(ignore), "arp_announce": str(announce)}, port, guard)
+    assert parse_alias(alias(memory), FAMILY4.remembered) == memory
+    assert parse_alias(alias(memory), FAMILY6.remembered) is None
+    assert len(alias(memory)) < 256, "more the kernel does not keep"
 
 
-@pytest.mark.parametrize("text", ["", None, "uplink", "baremetal.dsr", "baremetal.dsr,arp_ignore=", "baremetal.dsr,x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", None, "uplink", "baremetal.dsr", "baremetal.dsr,arp_ignore=", "baremetal.dsr,x", "baremetal.dsr,guard"],
+)
 def test_other_aliases_remember_nothing(text: str | None) -> None:
-    assert parse_alias(text, FAMILY4) is None
+    assert parse_alias(text, FAMILY4.remembered) is None
 
 
 @pytest.mark.parametrize("text", ["{}", "null", "[", "Object not found", "[" * 100_000])
