@@ -1,13 +1,16 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node must bring along, looked at before the first change: commands, kernel modules, the pods themselves."""
+"""What a node must bring along, looked at before the first change: commands, kernel modules, MTU, the pods."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import parse_address
+from ansible_collections.baremetal.dsr.plugins.module_utils._iproute import parse_objects
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.kernel_modules import not_loaded, unloadable
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import missing_pod
@@ -28,23 +31,112 @@ COMMANDS = (
     "nsenter",
     "sysctl",
 )
-MODULES = ("ip_vs", "ipip", "ip6_tunnel", "xt_set", "ip_set_hash_ip", "ip_set_hash_ipport")
+MODULES: Final = (
+    "ip_vs",
+    "xt_set",
+    "xt_CT",
+    "xt_mark",
+    "xt_comment",
+    "xt_u32",
+    "xt_TCPMSS",
+    "ip_set_hash_ip",
+    "ip_set_hash_ipport",
+)
+"""Needed on every node."""
+TUNNEL_MODULES: Final = {
+    "ipip": {"ipv4": "ipip", "ipv6": "ip6_tunnel"},
+    "gre": {"ipv4": "ip_gre", "ipv6": "ip6_gre"},
+    "gue": {"ipv4": "fou", "ipv6": "fou"},
+}
+"""Needed to receive a tunnel, by tunnel and address family. What comes out of GUE is IPIP."""
 
 
-def problems(runner: Runner, paths: Paths, schedulers: Sequence[str], pods: Sequence[str]) -> list[DsrError]:
-    """Everything this node lacks, empty if nothing; changes nothing.
+@dataclass(frozen=True)
+class Needs:
+    """What a node is looked at for.
 
-    schedulers: IPVS schedulers the services ask for. pods: addresses of the backends that should run here; DsrError
-    if one is no address.
+    schedulers: of the services. pods: addresses of the backends that should run here. tunnels: by which directors send.
+    families: "ipv4", "ipv6"; None means IPv4 and those of the pods. mtu: least MTU of the devices that hold
+    `addresses`, in bytes; None if it does not matter.
     """
-    wanted = [parse_address("pods", pod).text for pod in pods]
+
+    schedulers: Sequence[str] = ("mh",)
+    pods: Sequence[str] = ()
+    tunnels: Sequence[str] = ("ipip",)
+    families: Sequence[str] | None = None
+    mtu: int | None = None
+    addresses: Sequence[str] = ()
+
+
+def problems(runner: Runner, paths: Paths, needs: Needs) -> list[DsrError]:
+    """Everything this node lacks, empty if nothing; changes nothing. DsrError if an address is none."""
+    pods = [parse_address("pods", pod) for pod in needs.pods]
+    addresses = [parse_address("addresses", address).text for address in needs.addresses]
     found = [error for command in COMMANDS if (error := _missing_command(runner, command))]
     if found:
         return found
-    modules = [*MODULES, *sorted({f"ip_vs_{scheduler}" for scheduler in schedulers})]
+    families = {"ipv4", *(pod.family for pod in pods)} if needs.families is None else set(needs.families)
+    modules = [
+        *MODULES,
+        *_tunnel_modules(needs.tunnels, families),
+        *sorted({f"ip_vs_{scheduler}" for scheduler in needs.schedulers}),
+    ]
     found += [error for module in not_loaded(runner, modules) if (error := unloadable(runner, module))]
-    here = {address for namespace in scan(runner, paths) for address in namespace.contents.addresses} if wanted else ()
-    return found + [missing_pod(address) for address in wanted if address not in here]
+    if needs.mtu is not None and addresses:
+        found += _mtu_problems(runner, needs.mtu, addresses)
+    here = {address for namespace in scan(runner, paths) for address in namespace.contents.addresses} if pods else ()
+    return found + [missing_pod(pod.text) for pod in pods if pod.text not in here]
+
+
+def _tunnel_modules(tunnels: Iterable[str], families: Collection[str]) -> list[str]:
+    used = {"ipip", *tunnels}
+    return [
+        module
+        for tunnel, by_family in TUNNEL_MODULES.items()
+        for family, module in by_family.items()
+        if tunnel in used and family in families
+    ]
+
+
+def _mtu_problems(runner: Runner, mtu: int, addresses: Iterable[str]) -> list[DsrError]:
+    """Addresses that are on no device, or on one whose MTU is too small for a full packet of another node."""
+    devices = parse_devices(runner.read(["ip", "-json", "addr", "show"]))
+    found: list[DsrError] = []
+    for address in dict.fromkeys(addresses):
+        if address not in devices:
+            found.append(
+                DsrError(
+                    f"address {address}",
+                    "is on no device of this node",
+                    "Give the node's own addresses in the inventory, those from which it sends to the other nodes",
+                )
+            )
+        elif devices[address][1] < mtu:
+            name, held = devices[address]
+            found.append(
+                DsrError(
+                    f"device {name}",
+                    f"its MTU is {held}, but dsr_mtu says that the nodes send each other packets of {mtu} bytes",
+                    f"Set dsr_mtu to {held} for all nodes, or raise the MTU of the network between them",
+                )
+            )
+    return found
+
+
+def parse_devices(text: str) -> dict[str, tuple[str, int]]:
+    """(device, MTU) by address, from `ip -json addr show`; a link without an MTU is skipped."""
+    found: dict[str, tuple[str, int]] = {}
+    for link in parse_objects("ip -json addr show", text):
+        mtu, entries = link.get("mtu"), link.get("addr_info")
+        if not isinstance(mtu, int) or not isinstance(entries, list):
+            continue
+        for entry in entries:
+            try:
+                address = parse_address("local", entry.get("local") if isinstance(entry, dict) else None)
+            except DsrError:
+                continue
+            found[address.text] = (str(link.get("ifname")), mtu)
+    return found
 
 
 def _missing_command(runner: Runner, command: str) -> DsrError | None:

@@ -12,8 +12,8 @@ short_description: See that a node has what Direct Server Return needs
 version_added: "1.0.0"
 author: "baremetal.dsr contributors (@baremetal-dsr)"
 description:
-  - Looks for the commands and kernel modules that the other modules of this collection use, and for the pods that
-    should be on this node, before anything is changed anywhere.
+  - Looks for the commands and kernel modules that the other modules of this collection use, for the MTU of the network
+    between the nodes, and for the pods that should be on this node, before anything is changed anywhere.
   - Fails with everything that is missing and what brings it. Changes nothing.
   - Where commands are missing only these are told, since the rest is found out with them.
 options:
@@ -26,6 +26,31 @@ options:
   pods:
     description:
       - Addresses of the backends that run on this node.
+    type: list
+    elements: str
+    default: []
+  tunnels:
+    description:
+      - Tunnels by which directors send to backends. V(ipip) is always looked for.
+    type: list
+    elements: str
+    choices: [ipip, gue, gre]
+    default: [ipip]
+  families:
+    description:
+      - Address families of the backends.
+      - If not given, IPv4 and those of O(pods).
+    type: list
+    elements: str
+    choices: [ipv4, ipv6]
+  mtu:
+    description:
+      - MTU of the network between the nodes. The devices that hold O(addresses) must have at least this.
+      - If not given, no MTU is looked at.
+    type: int
+  addresses:
+    description:
+      - Addresses of this node, from which it sends to the other nodes.
     type: list
     elements: str
     default: []
@@ -43,6 +68,9 @@ EXAMPLES = r"""
   baremetal.dsr.preflight:
     schedulers: "{{ dsr_plan.ipvs | map(attribute='scheduler') | unique }}"
     pods: "{{ dsr_plan.pods | map(attribute='address') }}"
+    tunnels: "{{ dsr_plan.guard.tunnels }}"
+    mtu: "{{ dsr_mtu }}"
+    addresses: "{{ dsr_addresses }}"
 """
 
 RETURN = r"""
@@ -57,12 +85,16 @@ problems:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.locate import Paths
-from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import problems
+from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import Needs, problems
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
 
 ARGUMENTS = {
     "schedulers": {"type": "list", "elements": "str", "default": ["mh"]},
     "pods": {"type": "list", "elements": "str", "default": []},
+    "tunnels": {"type": "list", "elements": "str", "choices": ["ipip", "gue", "gre"], "default": ["ipip"]},
+    "families": {"type": "list", "elements": "str", "choices": ["ipv4", "ipv6"]},
+    "mtu": {"type": "int"},
+    "addresses": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -70,7 +102,7 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        found = problems(LocalRunner(), Paths(), module.params["schedulers"], module.params["pods"])
+        found = problems(LocalRunner(), Paths(), Needs(**{name: module.params[name] for name in ARGUMENTS}))
     except DsrError as error:
         found = [error]
     said = [str(error) for error in found]

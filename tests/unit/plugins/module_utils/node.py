@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import MODULES
+from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import MODULES, TUNNEL_MODULES
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.pods.fake_machine import FakeMachine
 
@@ -22,7 +22,8 @@ class Node(FakeMachine):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.read_only = True
-        self.modules = {*MODULES, "ip_vs_mh", "ip_vs_rr"}
+        tunnels = {module for modules in TUNNEL_MODULES.values() for module in modules.values()}
+        self.modules = {*MODULES, *tunnels, "ip_vs_mh", "ip_vs_rr"}
         self.loaded.clear()
         self.add("10.244.1.2/24", "2001:db8:244:1::2/64", pid=100)
         self.add("10.244.1.3/24", handle="cni-b")

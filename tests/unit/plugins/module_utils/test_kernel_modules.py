@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.kernel_modules import load, not_loaded, to_load
+from ansible_collections.baremetal.dsr.plugins.module_utils.kernel_modules import is_present, load, not_loaded, to_load
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.pods.fake_machine import FakeMachine
 
 
@@ -58,3 +58,12 @@ def test_what_cannot_be_loaded_is_told_before_anything_is(machine: FakeMachine) 
 def test_a_module_the_kernel_refuses_is_named(machine: FakeMachine) -> None:
     with pytest.raises(DsrError, match=r"kernel module wrong: cannot be loaded: .*not found in"):
         load(machine, ["wrong"])
+
+
+def test_presence_is_believed_only_where_it_shows(machine: FakeMachine) -> None:
+    machine.built_in = {"fou"}
+    assert is_present(machine, "ip6_tunnel")
+    assert is_present(machine, "fou")
+    assert not is_present(machine, "ip_gre")
+    machine.modular, machine.built_in = False, None
+    assert not is_present(machine, "ip6_tunnel")

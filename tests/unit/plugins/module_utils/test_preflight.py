@@ -4,10 +4,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import COMMANDS, MODULES, problems
+from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import (
+    COMMANDS,
+    MODULES,
+    TUNNEL_MODULES,
+    Needs,
+    problems,
+)
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import PACKAGES
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.node import Node
 
@@ -17,8 +24,8 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
-def said(node: Node, schedulers: tuple[str, ...] = ("mh",), pods: tuple[str, ...] = ()) -> list[str]:
-    return [str(error) for error in problems(node, node.paths, schedulers, pods)]
+def said(node: Node, schedulers: tuple[str, ...] = ("mh",), pods: tuple[str, ...] = (), **more: Any) -> list[str]:
+    return [str(error) for error in problems(node, node.paths, Needs(schedulers, pods, **more))]
 
 
 def test_complete_node_has_no_problems(node: Node) -> None:
@@ -53,6 +60,51 @@ def test_kernel_without_a_module_names_module_and_package(node: Node, module: st
     assert "linux-modules-extra-$(uname -r) on Ubuntu" in line
 
 
+@pytest.mark.parametrize(
+    ("tunnels", "families", "modules"),
+    [
+        ((), ["ipv4"], {"ipip"}),
+        (("ipip",), ["ipv6"], {"ip6_tunnel"}),
+        (("gue",), ["ipv4"], {"ipip", "fou"}),
+        (("gue", "gre"), ["ipv6"], {"ip6_tunnel", "ip6_gre", "fou"}),
+        (("gre",), ["ipv4", "ipv6"], {"ipip", "ip_gre", "ip6_tunnel", "ip6_gre"}),
+        (("gre",), None, {"ipip", "ip_gre"}),
+    ],
+)
+def test_modules_of_tunnels_are_needed_where_they_are_used(
+    node: Node, tunnels: tuple[str, ...], families: list[str] | None, modules: set[str]
+) -> None:
+    node.modules -= {module for by_family in TUNNEL_MODULES.values() for module in by_family.values()}
+    found = said(node, tunnels=tunnels, families=families)
+    assert {line.split(":")[0] for line in found} == {f"kernel module {module}" for module in modules}
+
+
+def test_a_pod_of_ipv6_needs_its_tunnel(node: Node) -> None:
+    node.modules.remove("ip6_tunnel")
+    assert said(node, pods=("10.244.1.2",)) == []
+    assert said(node, pods=("2001:db8:244:1::2",))[0].startswith("kernel module ip6_tunnel: ")
+    assert said(node, pods=("2001:db8:244:1::2",), families=["ipv4"]) == []
+
+
+def test_a_device_with_too_small_an_mtu_is_told(node: Node) -> None:
+    node.host.links["eth0"].mtu = 1450
+    assert said(node, mtu=1450, addresses=("192.0.2.11",)) == []
+    assert said(node, mtu=1500, addresses=("192.0.2.11", "192.0.2.11")) == [
+        "device eth0: its MTU is 1450, but dsr_mtu says that the nodes send each other packets of 1500 bytes. "
+        "Set dsr_mtu to 1450 for all nodes, or raise the MTU of the network between them"
+    ]
+    assert said(node, addresses=("192.0.2.11",)) == []
+    assert said(node, mtu=1500) == []
+
+
+def test_an_address_that_is_not_the_nodes_is_told(node: Node) -> None:
+    assert said(node, mtu=1500, addresses=("192.0.2.99",))[0].startswith(
+        "address 192.0.2.99: is on no device of this node. Give the node's own addresses"
+    )
+    with pytest.raises(DsrError, match="addresses: 'n1' is not an IP address"):
+        said(node, mtu=1500, addresses=("n1",))
+
+
 def test_scheduler_that_the_kernel_lacks(node: Node) -> None:
     (line,) = said(node, ("mh", "wlc", "wlc"))
     assert line.startswith("IPVS scheduler wlc: this kernel has no module ip_vs_wlc. Choose another scheduler. Or: ")
@@ -60,7 +112,7 @@ def test_scheduler_that_the_kernel_lacks(node: Node) -> None:
 
 def test_loaded_module_needs_no_file_to_load_it_from(node: Node) -> None:
     node.modules.clear()
-    node.loaded = {*MODULES, "ip_vs_mh"}
+    node.loaded = {*MODULES, "ipip", "ip_vs_mh"}
     assert said(node) == []
 
 

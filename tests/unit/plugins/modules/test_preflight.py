@@ -64,3 +64,17 @@ def test_missing_command(node: Node, run: Module) -> None:
     told = run(pods=["10.244.1.9"])
     assert told["failed"]
     assert told["msg"] == "command ipvsadm: not found on this machine. Install the package ipvsadm"
+
+
+def test_every_option_reaches_the_node(node: Node, run: Module) -> None:
+    node.modules -= {"fou", "ip6_gre", "ip_gre"}
+    node.host.links["eth0"].mtu = 1400
+    told = run(tunnels=["gue", "gre"], families=["ipv6"], mtu=1500, addresses=["192.0.2.11"])
+    items = [problem.split(":")[0] for problem in told["problems"]]
+    assert items == ["kernel module ip6_gre", "kernel module fou", "device eth0"]
+
+
+@pytest.mark.parametrize("option", [{"tunnels": ["vxlan"]}, {"families": ["ipx"]}, {"mtu": "big"}])
+def test_impossible_options_are_refused(node: Node, run: Module, option: dict[str, object]) -> None:
+    assert run(**option)["failed"]
+    assert node.commands == []

@@ -25,6 +25,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.pods.state import (
     parse_sysctls,
     with_ports,
 )
+from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import parse_devices
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.pods.fake_machine import recorded
 
 ROUNDS, SECONDS = 10_000, 10
@@ -63,6 +64,7 @@ def shown(text: str) -> None:
 
 PARSERS: dict[str, tuple[Callable[[str], object], list[str]]] = {
     "addresses": (shown, ADDRESSES),
+    "devices": (parse_devices, ADDRESSES),
     "ports": (lambda text: with_ports(State(), text), [recorded("guarded", "fou.json")]),
     "routes": (parse_routes, [ROUTES]),
     "sysctls": (parse_sysctls, [recorded("guarded", "sysctl")]),
