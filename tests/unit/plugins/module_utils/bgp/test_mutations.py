@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ten thousand damaged outputs of the daemons: each gives a report or a DsrError, and soon."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.dsr.plugins.module_utils.bgp.daemons import BirdDaemon, FrrDaemon
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.bgp.recordings import (
+    BIRDS,
+    FRRS,
+    SOCKET,
+    Recorded,
+)
+
+MUTATIONS = 10_000
+JUNK = [
+    "",
+    "\0",
+    "\ud7ff",
+    "٣",
+    "-1",
+    "9" * 400,
+    "1e999",
+    "NaN",
+    "{",
+    "}",
+    "[",
+    '"',
+    ":",
+    "/",
+    "(",
+    ".",
+    "\n",
+    "  ",
+    "\t",
+]
+VALUES: list[Any] = [None, True, -1, 1.5, 10**400, "", "up", [], [None], {}, {"list": 1}, {"a": {"b": []}}]
+CONFIG = 'template bgp a { password "x"; } protocol bgp dsr_r1_ipv4 from a { ttl security on; /* " */ }'
+
+
+class Damaged(Recorded):
+    """Damages one of its answers, or each a bit."""
+
+    def __init__(self, recording: str, dice: random.Random) -> None:
+        super().__init__(recording)
+        self.dice = dice
+
+    def run(self, argv: Sequence[str], stdin: str | None, *, writes: bool) -> Result:
+        whole = super().run(argv, stdin, writes=writes)
+        if self.dice.random() < 0.3:
+            return whole
+        out = damaged_json(whole.out, self.dice) if argv[0] == "vtysh" else whole.out
+        return Result(whole.rc, out if self.dice.random() < 0.4 else damaged(out, self.dice), whole.err)
+
+
+def damaged(text: str, dice: random.Random) -> str:
+    """The text with some spans cut out, repeated, moved or replaced by junk."""
+    for _ in range(dice.randint(1, 6)):
+        start = dice.randint(0, len(text))
+        end = min(len(text), start + dice.choice((0, 1, 2, 8, 60, 700)))
+        target = dice.randint(0, len(text))
+        piece = dice.choice((text[start:end], dice.choice(JUNK)))
+        text = dice.choice(
+            (
+                text[:start] + text[end:],
+                text[:start] + dice.choice(JUNK) + text[end:],
+                text[:target] + piece + text[target:],
+                text[:end],
+            )
+            if dice.random() < 0.9
+            else (text.upper(), text.replace(" ", "  "))
+        )
+    return text
+
+
+def damaged_json(text: str, dice: random.Random) -> str:
+    """The document with some values replaced, so that it is still JSON; other text as it is."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text
+    for _ in range(dice.randint(1, 8)):
+        at: Any = document
+        while isinstance(at, (dict, list)) and at:
+            key: Any = dice.choice(list(at) if isinstance(at, dict) else range(len(at)))
+            if dice.random() < 0.3 or not isinstance(at[key], (dict, list)):
+                at[key] = copy.deepcopy(dice.choice(VALUES))
+                break
+            at = at[key]
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize("recordings", [BIRDS, FRRS], ids=["bird", "frr"])
+def test_damage_is_survived(recordings: list[str]) -> None:
+    reports = errors = 0
+    begun = time.process_time()
+    for number in range(MUTATIONS // 2):
+        dice = random.Random(number)
+        machine = Damaged(dice.choice(recordings), dice)
+        daemon = BirdDaemon(machine, SOCKET, damaged(CONFIG, dice)) if recordings is BIRDS else FrrDaemon(machine)
+        try:
+            json.dumps(daemon.report().result())
+            reports += 1
+        except DsrError as error:
+            assert error.reason
+            assert error.cure
+            errors += 1
+    assert reports > MUTATIONS // 20, f"{reports} reports, {errors} errors"
+    assert time.process_time() - begun < 120
+
+
+def test_size_costs_linear_time() -> None:
+    machine = Recorded("bird-2.17.5-established")
+    protocols = machine.run(["birdc", "-r", "-s", SOCKET, "show", "protocols", "all"], None, writes=False).out
+    machine.replies["show protocols all"] = Result(0, protocols.replace("2 exported", "0 exported") * 1000, "")
+    begun = time.process_time()
+    assert len(BirdDaemon(machine, SOCKET, CONFIG * 1000).report().sessions) == 4000
+    assert time.process_time() - begun < 20
