@@ -134,6 +134,12 @@ def test_communities_of_the_best_path() -> None:
     assert exports({}) == [Export("203.0.113.1")]
 
 
+def test_communities_in_one_order_whatever_they_are() -> None:
+    odd = ["²:1", "odd", "65535:0", "9" * 5000, "2:1", "10:1", "10:1"]
+    (export,) = exports({"paths": [{"community": {"list": odd}, "largeCommunity": {"list": ["1:1:1"]}}]})
+    assert export.communities == ("9" * 5000, "odd", "²:1", "2:1", "10:1", "65535:0", "1:1:1")
+
+
 def test_only_host_routes_count_as_vips() -> None:
     told = {"advertisedRoutes": {"203.0.113.0/24": {}, "2001:db8::1/128": {}, "default": {}}}
     assert parse_exports(told) == [Export("2001:db8::1")]
