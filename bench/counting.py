@@ -10,6 +10,7 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Final
 
@@ -66,7 +67,7 @@ def is_write(words: Sequence[str]) -> bool:
     if name == "ip":
         return bool(_CHANGING_WORDS.intersection(arguments)) or any("-b" in word for word in arguments)
     if name == "nsenter":
-        inner = [word for word in arguments if not word.startswith("-")]
+        inner = list(dropwhile(lambda word: word.startswith("-"), arguments))
         return bool(inner) and inner[0] not in ("cat", "ls", "test") and is_write(inner)
     if name.endswith("-save"):
         return False

@@ -75,7 +75,7 @@ def shown(value: float) -> str:
     """Three significant digits, never an exponent."""
     if value == int(value) and abs(value) < 1000:
         return str(int(value))
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def interleaved(

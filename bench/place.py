@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,6 +76,11 @@ class Place:
         self.run(argv, namespace, stdin)
         return time.perf_counter() - begin
 
+    def background(self, argv: Sequence[str], namespace: str) -> subprocess.Popen[str]:
+        """A process that lives in the namespace, fed and read line by line; ended with the namespace."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(_inside(namespace, argv), stdin=pipe, stdout=pipe, text=True, bufsize=1)
+
     def module(
         self, payload: str, namespace: str, env: Mapping[str, str] | None = None
     ) -> tuple[dict[str, Any], float]:
@@ -93,12 +99,46 @@ class Place:
             raise BenchmarkError(f"the module of payload {payload} failed: {result.get('msg')}")
         return result, seconds
 
+    def link(self, one: tuple[str, str], other: tuple[str, str]) -> None:
+        """Join two namespaces by a pair of devices, each end given as (namespace, device), both up."""
+        line = f"link add {one[1]} netns {one[0]} type veth peer name {other[1]} netns {other[0]}"
+        self.run(["ip", *line.split()])
+        for namespace, device in (one, other):
+            self.run(["ip", "-n", namespace, "link", "set", device, "up"])
+
+    def receive_on(self, namespace: str, device: str, processor: int) -> None:
+        """Let one processor do the work for what comes in by a device; nothing where there is only one."""
+        if (os.cpu_count() or 1) > 1:
+            # `ip netns exec`, unlike nsenter, shows the namespace's own /sys.
+            line = f"echo {1 << processor} >/sys/class/net/{device}/queues/rx-0/rps_cpus"
+            self.run(["ip", "netns", "exec", namespace, "sh", "-c", line])
+
     def close(self) -> None:
         """Delete all namespaces of this run and unload what it loaded."""
         for namespace in namespaces(self._prefix):
             drop(namespace)
         for module in reversed(self._loaded):
             subprocess.run(["modprobe", "-r", module], capture_output=True, check=False)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Counters of a device."""
+
+    received_bytes: int
+    received: int
+    sent_bytes: int
+    sent: int
+
+
+def traffic(process: subprocess.Popen[str], device: str) -> Traffic:
+    """Counters of a device in the namespace where a process lives; cheap enough to be asked while packets flow."""
+    for line in Path(f"/proc/{process.pid}/net/dev").read_text().splitlines():
+        name, _colon, counters = line.partition(":")
+        if name.strip() == device:
+            words = [int(word) for word in counters.split()]
+            return Traffic(words[0], words[1], words[8], words[9])
+    raise BenchmarkError(f"there is no device {device}")
 
 
 def namespaces(prefix: str = PREFIX) -> list[str]:

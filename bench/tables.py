@@ -14,6 +14,7 @@ _FIRST_VIP: Final = int(ipaddress.IPv4Address("198.18.0.1"))
 _FIRST_POD: Final = int(ipaddress.IPv4Address("10.128.0.0"))
 _FIRST_NODE: Final = int(ipaddress.IPv4Address("10.0.0.1"))
 _POD_NETWORK: Final = 256
+_PORTS: Final = 50
 
 MH_FLAGS: Final = ["mh-fallback", "mh-port"]
 
@@ -47,6 +48,11 @@ def without_first_backend(services: list[dict[str, Any]], number: int) -> list[d
 def mark(number: int) -> int:
     """Mark of the service of that number."""
     return MARK_BASE + 2 * (number + 1)
+
+
+def vip_ports(count: int) -> list[tuple[str, int]]:
+    """That many pairs of VIP and port, 50 ports to a VIP."""
+    return [(_address(_FIRST_VIP, number // _PORTS), 1000 + number % _PORTS) for number in range(count)]
 
 
 def cluster(services: int, backends: int, nodes: int) -> dict[str, Any]:
