@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity units lab molecule clean distclean
+.PHONY: help demo test bench lint sanity units lab molecule clean distclean
 
 STEPS := scripts/run python scripts/steps.py
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/baremetal-dsr
@@ -13,6 +13,11 @@ demo: ## boot the lab, set up Direct Server Return in it and prove it with packe
 
 test: ## everything: static checks, unit tests, and the scenarios in the lab
 	@$(STEPS)
+
+bench: ## measure everything that has a goal in the lab, and say which goals are met
+	@scripts/install-prerequisites
+	@scripts/run lab/dsrlab up
+	@scripts/run bench/run
 
 lint: ## static checks: ruff, mypy, yamllint, ansible-lint, shellcheck, role contract
 	@$(STEPS) lint

@@ -36,7 +36,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{names}; all of them when none is named")
     parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS, help="measurements of each side (default 5)")
     parser.add_argument("--cold-rounds", type=int, default=2, help="times that `change` makes its table (default 2)")
-    parser.add_argument("--megabytes", type=int, default=8, help="size of a download of `dsr_nat` (default 8)")
+    parser.add_argument("--megabytes", type=int, default=100, help="size of a download of `dsr_nat` (default 100)")
     parser.add_argument("--readme", action="store_true", help="write the results kept so far into bench/README.md")
     asked = parser.parse_args(argv)
     unknown = sorted(set(asked.names) - set(BENCHMARKS))

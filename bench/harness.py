@@ -96,6 +96,21 @@ def middle(values: Sequence[float]) -> float:
     return rounded(median(values))
 
 
+def ratio(one: Sequence[float], other: Sequence[float]) -> float:
+    """The median of the ratios of each round: what slows the computer down for a while slows both sides of a round.
+
+    Sides of different length have no rounds in common: the ratio of their medians.
+    """
+    if len(one) != len(other):
+        return rounded(median(one) / median(other))
+    return middle([mine / yours for mine, yours in zip(one, other)])
+
+
+def less(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    """The difference in each round."""
+    return [mine - yours for mine, yours in zip(one, other)]
+
+
 def rounded(value: float) -> float:
     """Four significant digits: no benchmark here knows more."""
     return float(f"{value:.4g}")

@@ -32,8 +32,15 @@ def payload(module: str, arguments: dict[str, Any]) -> bytes:
 
 @cache
 def _find(name: str) -> tuple[str, str]:
-    from ansible.plugins.loader import init_plugin_loader, module_loader
+    from ansible.plugins.loader import module_loader
 
-    init_plugin_loader()
+    _prepare()
     context = module_loader.find_plugin_with_context(name)
     return context.resolved_fqcn, context.plugin_resolved_path
+
+
+@cache
+def _prepare() -> None:
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader()

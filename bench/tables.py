@@ -14,7 +14,6 @@ _FIRST_VIP: Final = int(ipaddress.IPv4Address("198.18.0.1"))
 _FIRST_POD: Final = int(ipaddress.IPv4Address("10.128.0.0"))
 _FIRST_NODE: Final = int(ipaddress.IPv4Address("10.0.0.1"))
 _POD_NETWORK: Final = 256
-_PORTS: Final = 50
 
 MH_FLAGS: Final = ["mh-fallback", "mh-port"]
 
@@ -50,9 +49,9 @@ def mark(number: int) -> int:
     return MARK_BASE + 2 * (number + 1)
 
 
-def vip_ports(count: int) -> list[tuple[str, int]]:
-    """That many pairs of VIP and port, 50 ports to a VIP."""
-    return [(_address(_FIRST_VIP, number // _PORTS), 1000 + number % _PORTS) for number in range(count)]
+def vip_ports(vips: int, ports: int) -> list[tuple[str, int]]:
+    """All pairs of so many VIPs and so many ports."""
+    return [(_address(_FIRST_VIP, vip), 1000 + port) for vip in range(vips) for port in range(ports)]
 
 
 def cluster(services: int, backends: int, nodes: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ WORK = Path(os.environ.get("DSR_WORK", "/nonexistent"))
 RESULTS = WORK / "results"
 UNITS_OUTPUT = WORK / "units/ansible_collections/baremetal/dsr/tests/output/junit"
 COLLECTION = "ansible_collections.baremetal.dsr"
-BASH_SCRIPTS = ".ci/run lab/dsrlab scripts/ansible-test scripts/demo scripts/install-prerequisites scripts/run"
+BASH_SCRIPTS = ".ci/run bench/run lab/dsrlab scripts/ansible-test scripts/demo scripts/install-prerequisites scripts/run"
 ENVIRONMENT = {**os.environ, **({} if sys.stdout.isatty() else {"NO_COLOR": "1"})}
 
 
@@ -59,12 +59,13 @@ def all_steps() -> list[Step]:
         Step("lint", "ruff check", "ruff check ."),
         Step("lint", "ruff format", "ruff format --check --diff ."),
         Step("lint", "mypy collection", f"mypy -p {COLLECTION}.plugins"),
-        Step("lint", "mypy lab and scripts", "mypy lab scripts"),
+        Step("lint", "mypy lab and scripts", "mypy bench lab scripts"),
         Step("lint", "yamllint", "yamllint --strict ."),
         Step("lint", "role contract", "python scripts/check_roles.py"),
         Step("lint", "ansible-lint", "ansible-lint"),
         Step("units", "ansible-test units", "scripts/ansible-test units", junit=str(UNITS_OUTPUT)),
         pytest_step("units", "lab units", "lab/tests"),
+        pytest_step("units", "bench units", "bench/tests"),
         Step("sanity", "ansible-test sanity", "scripts/ansible-test sanity"),
         Step("lab", "lab", "lab/dsrlab up", needs="packages"),
         *(molecule_step(path.parent.name) for path in sorted(REPOSITORY.glob("molecule/*/molecule.yml"))),

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench.harness import Figures, Finding, Goal, interleaved, middle, rounded
+from bench.harness import Figures, Finding, Goal, interleaved, middle, ratio, rounded
 from bench.payload import payload
 from bench.place import PYTHON, BenchmarkError, Place, traffic
 from bench.tables import MH_FLAGS, mark
@@ -124,7 +124,7 @@ def findings(figures: Figures) -> list[Finding]:
         return {side: middle(figures[side][key]) for side in VIPS}
 
     megabytes = figures["bytes"] / 1e6
-    packets, carried, seconds = each("director_packets"), each("director_bytes"), each("seconds")
+    packets, carried = each("director_packets"), each("director_bytes")
     found: list[Finding] = [
         Goal("reply packets through the director, DSR", sum(figures["dsr"]["replies"]), "packets", "=", 0),
         Finding("reply packets through the director, NAT, per MB", rounded(each("replies")["nat"] / megabytes), ""),
@@ -139,7 +139,7 @@ def findings(figures: Figures) -> list[Finding]:
         for side, busy in each("director_cpu_s").items():
             milliseconds = rounded(busy / megabytes * 1000)
             found.append(Finding(f"director's processor per MB, {side.upper()}", milliseconds, "ms"))
-    found.append(Finding("throughput, DSR / NAT", rounded(seconds["nat"] / seconds["dsr"])))
+    found.append(Finding("throughput, DSR / NAT", ratio(figures["nat"]["seconds"], figures["dsr"]["seconds"])))
     return found
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from bench.harness import Figures, Finding, Goal, interleaved, middle, rounded
+from bench.harness import Figures, Finding, Goal, interleaved, middle, ratio, rounded
 from bench.place import BenchmarkError
 from bench.tables import cluster
 
@@ -56,7 +56,7 @@ def run(rounds: int, _options: Mapping[str, int]) -> dict[str, Any]:
 def findings(figures: Figures) -> list[Finding]:
     seconds = {size: middle(figures["plan_s"][str(size)]) for size in SIZES}
     small, big = SIZES[0], SIZES[-1]
-    growth = seconds[big] / seconds[small] / (big / small)
+    growth = ratio(figures["plan_s"][str(big)], figures["plan_s"][str(small)]) / (big / small)
     return [
         Goal(f"all {NODES} plans for {big:,} services", seconds[big], "s", "<", 10),
         Goal("peak memory of that process, input included", max(figures["peak_mib"][str(big)]), "MiB", "<", 1024),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.harness import Finding, Goal, interleaved, middle, rounded, shown
+from bench.harness import Finding, Goal, interleaved, less, middle, ratio, rounded, shown
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_line_of_a_finding_judges_nothing() -> None:
         (0.0123, "0.0123"),
         (123.4, "123"),
         (12345.6, "12,346"),
-        (99.96, "100."),
+        (99.96, "100"),
     ],
 )
 def test_figures_have_three_digits(value: float, text: str) -> None:
@@ -61,6 +61,12 @@ def test_sides_take_turns_and_none_always_comes_first() -> None:
     values = interleaved("x", {"a": lambda: side("a", 1), "b": lambda: side("b", 2.00001)}, 3)
     assert values == {"a": [1, 1, 1], "b": [2, 2, 2]}
     assert order == ["a", "b", "b", "a", "a", "b"]
+
+
+def test_a_ratio_is_that_of_rounds_and_not_of_times() -> None:
+    assert ratio([1, 10, 100], [1, 5, 50]) == 2
+    assert ratio([1, 2, 3, 4], [2]) == 1.25
+    assert less([3, 5], [1, 2]) == [2, 3]
 
 
 def test_the_middle_is_the_median() -> None:

@@ -35,12 +35,11 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "steering": {
         "pps": {
-            **{
-                f"{form} {size}": [float(rate)] for form in ("ipset", "iptables") for size, rate in ((1, 99), (100, 98))
-            },
+            **{f"{form} {size}": [99.0] for form in ("ipset", "iptables") for size in (1, 100)},
             "ipset 5000": [96.0],
             "iptables 5000": [2.0],
-            "no director": [500.0],
+            "ipset, as many services": [90.0],
+            "generator alone": [500.0],
         }
     },
     "planner": {
@@ -103,11 +102,11 @@ def test_what_is_kept_comes_back(tmp_path: Path) -> None:
 def test_the_table_has_a_row_for_each_finding_and_replaces_the_old_one() -> None:
     findings = [Goal("a / b", 1, "x", "<=", 2), Finding("c", 3, "s")]
     one = Result("cold", "t", "2026-01-02", "Linux 6.12, KVM", 5, {}, findings)
-    readme = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    readme = f"before\n{report.BEGIN}\nstale\n{report.END}\nafter\n"
     written = report.with_table(readme, report.table([one]))
     assert "| *cold* | a / b | 1 x | <= 2 x | met |\n|  | c | 3 s |  |  |" in written
     assert "| *cold* | 2026-01-02 | Linux 6.12, KVM | 5 |" in written
-    assert written.startswith("before\n") and written.endswith("after\n") and "old" not in written
+    assert written.startswith("before\n") and written.endswith("after\n") and "stale" not in written
 
 
 def test_the_readme_has_a_place_for_the_table() -> None:
