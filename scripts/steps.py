@@ -27,7 +27,9 @@ WORK = Path(os.environ.get("DSR_WORK", "/nonexistent"))
 RESULTS = WORK / "results"
 UNITS_OUTPUT = WORK / "units/ansible_collections/baremetal/dsr/tests/output/junit"
 COLLECTION = "ansible_collections.baremetal.dsr"
-BASH_SCRIPTS = ".ci/run bench/run lab/dsrlab scripts/ansible-test scripts/demo scripts/install-prerequisites scripts/run"
+BASH_SCRIPTS = (
+    ".ci/run bench/run lab/dsrlab scripts/ansible-test scripts/demo scripts/install-prerequisites scripts/run"
+)
 ENVIRONMENT = {**os.environ, **({} if sys.stdout.isatty() else {"NO_COLOR": "1"})}
 
 

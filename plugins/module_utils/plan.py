@@ -272,9 +272,7 @@ def _node_pods(uses: Iterable[tuple[Address, Address, str]]) -> list[PodPlan]:
 
 
 def _guards(cluster: Cluster, pods: Mapping[str, list[PodPlan]]) -> dict[str, GuardPlan]:
-    addresses = {
-        address for node in cluster.nodes.values() for address in (*node.addresses, *node.tunnel_addresses)
-    }
+    addresses = {address for node in cluster.nodes.values() for address in (*node.addresses, *node.tunnel_addresses)}
     sources = [address.text for address in sorted(addresses)]
     pools = [pool.text for pool in cluster.pools]
     used = tunnels(cluster)

@@ -39,8 +39,11 @@ MODULES: Final = (
     "xt_comment",
     "xt_u32",
     "xt_TCPMSS",
+    "xt_length",
     "ip_set_hash_ip",
     "ip_set_hash_ipport",
+    "ip_set_hash_ipportnet",
+    "ip_set_hash_ipmark",
 )
 """Needed on every node."""
 TUNNEL_MODULES: Final = {

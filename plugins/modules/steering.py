@@ -169,9 +169,17 @@ options:
       - Routing table that answers "unreachable".
     type: int
     default: 79
+  mtu_table:
+    description:
+      - Routing table that answers "fragmentation needed". With O(mss) for IPv4, UDP packets to a VIP that are larger
+        than the MSS plus 40 bytes and must not be fragmented are routed by it.
+      - IPVS itself would send that answer from the VIP, which Linux does not do in IPv4 as the VIP is on no interface.
+      - With V(0) there is no answer.
+    type: int
+    default: 80
   rule_priority:
     description:
-      - Priority of the ip rule to O(refuse_table). The one to O(table) has the next number.
+      - Priority of the ip rules to O(refuse_table) and O(mtu_table). The one to O(table) has the next number.
     type: int
     default: 780
 requirements:
@@ -262,6 +270,7 @@ ARGUMENTS = {
     "mark_mask": {"type": "str", "default": "0xfff00000"},
     "table": {"type": "int", "default": 78},
     "refuse_table": {"type": "int", "default": 79},
+    "mtu_table": {"type": "int", "default": 80},
     "rule_priority": {"type": "int", "default": 780},
 }
 

@@ -68,7 +68,7 @@ class Service:
 class Node:
     """A machine of the cluster. pod_cidrs empty: not stated, so backends on it are not checked against them.
 
-    tunnel_addresses: what its tunnel packets come from besides addresses, as the device of an overlay between the nodes.
+    tunnel_addresses: what its tunnel packets come from besides addresses, as the device of an overlay between nodes.
     """
 
     name: str

@@ -91,7 +91,10 @@ def _check(runner: Runner, settings: Settings, current: machine.Machine, wanted:
 
 
 def _check_routing(settings: Settings, others: machine.Others, family: Family) -> None:
-    for option, table in (("table", settings.table), ("refuse_table", settings.refuse_table)):
+    for option in ("table", "refuse_table", "mtu_table"):
+        table = getattr(settings, option)
+        if not table:
+            continue
         if others.routes.get(table):
             raise DsrError(
                 f"IPv{family.version} routing table {table}",

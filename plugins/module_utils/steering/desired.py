@@ -11,7 +11,13 @@ from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Ad
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering import guard, ipset, iptables, marking
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.family import FAMILIES, IPV4, Family
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.marking import ALL_BITS, OURS, Served
-from ansible_collections.baremetal.dsr.plugins.module_utils.steering.route import LOCAL, UNREACHABLE, Route, Rule
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.route import (
+    LOCAL,
+    UNREACHABLE,
+    Route,
+    Rule,
+    narrow,
+)
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.settings import FORM_IPSET, Settings
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.state import FamilyState, State
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.u32 import PROTOCOLS
@@ -38,8 +44,8 @@ def _family_state(family: Family, settings: Settings, wanted: Wanted) -> FamilyS
         chains["raw"][iptables.GUARD] = guard.rules(wanted.guard, family)
         jumps["raw"] += guard.jumps(wanted.guard, family)
     return FamilyState(
-        routes=_routes(settings) if served.portless else frozenset(),
-        rules=_rules(settings) if served.portless else frozenset(),
+        routes=_routes(served, settings) if served.portless else frozenset(),
+        rules=_rules(served, settings) if served.portless else frozenset(),
         sets=sets,
         tables={table: iptables.Table(chains[table], tuple(sorted(jumps[table]))) for table in iptables.CHAINS},
     )
@@ -61,15 +67,22 @@ def _portless_mark(settings: Settings, marks: set[int]) -> int:
     return next(iter(marks)) if len(marks) == 1 else settings.shared_mark
 
 
-def _routes(settings: Settings) -> frozenset[Route]:
-    return frozenset({Route(LOCAL, settings.table), Route(UNREACHABLE, settings.refuse_table)})
+def _routes(served: Served, settings: Settings) -> frozenset[Route]:
+    routes = {Route(LOCAL, settings.table), Route(UNREACHABLE, settings.refuse_table)}
+    if served.largest_datagram:
+        routes.add(Route(narrow(served.largest_datagram), settings.mtu_table))
+    return frozenset(routes)
 
 
-def _rules(settings: Settings) -> frozenset[Rule]:
-    """Refusal first: the marks of the other rule include its mark."""
-    refuse = Rule(settings.rule_priority, settings.refuse_mark, ALL_BITS, settings.refuse_table)
-    deliver = Rule(settings.rule_priority + 1, settings.marks.base, settings.marks.mask, settings.table)
-    return frozenset({refuse, deliver})
+def _rules(served: Served, settings: Settings) -> frozenset[Rule]:
+    """Refusals first: the marks of the rule that delivers include theirs."""
+    rules = {
+        Rule(settings.rule_priority, settings.refuse_mark, ALL_BITS, settings.refuse_table),
+        Rule(settings.rule_priority + 1, settings.marks.base, settings.marks.mask, settings.table),
+    }
+    if served.largest_datagram:
+        rules.add(Rule(settings.rule_priority, settings.too_big_mark, ALL_BITS, settings.mtu_table))
+    return frozenset(rules)
 
 
 def _sets(served: Served, settings: Settings) -> dict[str, ipset.IpSet]:

@@ -73,7 +73,7 @@ def read(runner: Runner, settings: Settings, *, ping: bool, thorough: bool) -> M
         rules = route.parse_rules(listed)
         routes: set[route.Route] = set()
         foreign: dict[int, Sequence[str]] = {}
-        for table in sorted({settings.table, settings.refuse_table, *(rule.table for rule in rules)}):
+        for table in sorted({*settings.tables, *(rule.table for rule in rules)}):
             ours, foreign[table] = _read_routes(runner, family, table)
             routes.update(ours)
         owned = {name: one for name, one in sets.items() if name.startswith(family.set_names)}

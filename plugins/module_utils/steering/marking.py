@@ -23,6 +23,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.steering.wanted impo
 OURS: Final = f'-m comment --comment "{iptables.COMMENT}"'
 ALL_BITS: Final = 0xFFFFFFFF
 
+_IPV4_TCP_HEADERS: Final = 40
+
 
 @dataclass(frozen=True)
 class Served:
@@ -34,6 +36,17 @@ class Served:
     portless: Mapping[Address, int]
     mss: int | None
     ping: bool
+
+    @property
+    def largest_datagram(self) -> int | None:
+        """Bytes of the largest IPv4 packet that fits into a tunnel, by the MSS; None where nothing has to be done.
+
+        IPVS would answer a larger one from the VIP, and Linux sends no IPv4 packet from an address that is on none of
+        its interfaces (__ip_dev_find in ip_route_output_key). So the sender would never learn. IPv6 has no such check.
+        """
+        if self.family is not IPV4 or self.mss is None or not self.settings.mtu_table:
+            return None
+        return self.mss + _IPV4_TCP_HEADERS
 
     @cached_property
     def sharing(self) -> list[Entry]:
@@ -61,6 +74,7 @@ def mark_rules(served: Served) -> tuple[str, ...]:
         *(_set_rules(family) if settings.form == FORM_IPSET else _entry_rules(served)),
         *(f"{family.icmp_match} {number} {OURS} {by_vip}" for number in family.error_types),
         *_to_error_chain(served),
+        *_too_big(served),
         *(f"{match} {OURS} {by_vip}" for match in _other_portless(served)),
     )
 
@@ -104,6 +118,16 @@ def _clamp(served: Served) -> list[str]:
         return []
     syn = "-p tcp -m tcp --tcp-flags SYN,RST SYN"
     return [f"{syn} -m set --match-set {served.family.vip_set} src {OURS} -j TCPMSS --set-mss {served.mss}"]
+
+
+def _too_big(served: Served) -> list[str]:
+    """Of TCP the clamp keeps segments small, and what the kernel has put together to one large packet is none."""
+    size = served.largest_datagram
+    if size is None:
+        return []
+    too_big = f'-p udp -m length --length {size + 1}:65535 -m u32 --u32 "0x4&0x4000=0x4000"'
+    wanted = f"-m mark ! --mark {served.settings.refuse_mark:#x}"
+    return [f"{too_big} {wanted} {OURS} -j {_set_mark(served.settings.too_big_mark)}"]
 
 
 def _set_rules(family: Family) -> list[str]:

@@ -15,6 +15,12 @@ from ansible_collections.baremetal.dsr.plugins.module_utils._iproute import pars
 LOCAL: Final = "local default dev lo"
 UNREACHABLE: Final = "unreachable default"
 
+
+def narrow(mtu: int) -> str:
+    """Target of a route for packets up to `mtu` bytes. The metric lets one for another size stand beside it."""
+    return f"default dev lo mtu {mtu} metric {mtu}"
+
+
 PROTOCOL: Final = 78
 """The routing protocol number all our rules and routes carry. What carries it and has the shape of a Rule or Route is
 ours, whatever its numbers."""
@@ -58,7 +64,7 @@ class ForeignMark:
 
 @dataclass(frozen=True, order=True)
 class Route:
-    """A default route; target is LOCAL or UNREACHABLE."""
+    """A default route; target is LOCAL, UNREACHABLE or narrow(mtu)."""
 
     target: str
     table: int
@@ -83,7 +89,7 @@ def parse_routes(text: str, table: int) -> tuple[frozenset[Route], list[str]]:
     """(our routes, destinations of all others) of a table, from `ip -N -json route show table N`."""
     ours, others = set(), []
     for item in parse_objects("ip -json route", text):
-        target = _TARGETS.get((str(item.get("type")), _device(item)))
+        target = _TARGETS.get((str(item.get("type")), _device(item))) or _narrow(item)
         if _is_ours(item) and target and item.get("dst") == "default":
             ours.add(Route(target, table))
         else:
@@ -114,6 +120,13 @@ def removals(routes: Iterable[Route], rules: Iterable[Rule]) -> list[str]:
         *(f"rule del {rule}" for rule in sorted(rules, reverse=True)),
         *(f"route del {route}" for route in sorted(routes)),
     ]
+
+
+def _narrow(item: Mapping[str, Any]) -> str | None:
+    metrics, mtu = item.get("metrics"), item.get("metric")
+    if _device(item) != "lo" or str(item.get("type", "1")) not in ("1", "unicast") or metrics != [{"mtu": mtu}]:
+        return None
+    return narrow(mtu) if isinstance(mtu, int) else None
 
 
 def _is_ours(item: Mapping[str, Any]) -> bool:

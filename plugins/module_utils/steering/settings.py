@@ -25,14 +25,21 @@ class Settings:
     """Numbers that are ours on this machine.
 
     table: its only route delivers locally, to IPVS. refuse_table: its only route answers "unreachable".
-    rule_priority: of the rule to refuse_table; the one to table stands right after it.
+    mtu_table: its only route is too narrow for what is sent there, which is told "fragmentation needed"; 0 for none.
+    rule_priority: of the rules to refuse_table and mtu_table; the one to table stands right after them.
     """
 
     marks: MarkRange
     table: int
     refuse_table: int
+    mtu_table: int
     rule_priority: int
     form: str
+
+    @property
+    def tables(self) -> tuple[int, ...]:
+        """All routing tables in use."""
+        return tuple(table for table in (self.table, self.refuse_table, self.mtu_table) if table)
 
     @property
     def refuse_mark(self) -> int:
@@ -44,6 +51,11 @@ class Settings:
         """For packets without a port (ICMP errors, fragments) to a VIP of several services: IPVS sees them, and finds
         the connection they belong to if it has one, but schedules none. The odd mark of slot 0: no service's."""
         return self.marks.base + 1
+
+    @property
+    def too_big_mark(self) -> int:
+        """For a datagram that its sender forbids to fragment and that does not fit into a tunnel."""
+        return self.marks.base + 3
 
     def error_code(self, protocol_number: int, port: int) -> int:
         """A mark that an ICMP error carries between two of our rules, naming the port it is about. Its top bit keeps it
@@ -61,10 +73,13 @@ def parse_settings(params: Mapping[str, Any]) -> Settings:
         )
     table = _table("table", params["table"])
     refuse_table = _table("refuse_table", params["refuse_table"])
+    mtu_table = _table("mtu_table", params["mtu_table"]) if params["mtu_table"] else 0
     if table == refuse_table:
-        raise DsrError("refuse_table", f"is {table}, as table is", "Use two different tables")
+        raise DsrError("refuse_table", f"is {table}, as table is", "Use three different tables")
+    if mtu_table in (table, refuse_table):
+        raise DsrError("mtu_table", f"is {mtu_table}, as another one is", "Use three different tables")
     priority = integer("rule_priority", params["rule_priority"], 1, _MAIN_RULE_PRIORITY - 2)
-    return Settings(marks, table, refuse_table, priority, params["form"])
+    return Settings(marks, table, refuse_table, mtu_table, priority, params["form"])
 
 
 def _table(option: str, value: object) -> int:

@@ -156,12 +156,18 @@ class FakeDirector(Runner):
             self.rules[version].sort(key=lambda one: one["priority"])
             return
         route = re.fullmatch(
-            r"route (add|del) (local default dev lo|unreachable default) table (\d+) protocol (\d+)", line
+            r"route (add|del) (local default dev lo|unreachable default|default dev lo mtu (\d+) metric (\d+))"
+            r" table (\d+) protocol (\d+)",
+            line,
         )
         assert route, line
-        verb, target, number, protocol = route.groups()
-        item = {"type": {"local": "2", "unreachable": "7"}[target.split()[0]], "dst": "default", "protocol": protocol}
-        if target.startswith("local") or version == 6:
+        verb, target, mtu, metric, number, protocol = route.groups()
+        item: dict[str, Any] = {"dst": "default", "protocol": protocol}
+        if mtu:
+            item.update(metric=int(metric), metrics=[{"mtu": int(mtu)}])
+        else:
+            item["type"] = {"local": "2", "unreachable": "7"}[target.split()[0]]
+        if "dev lo" in target or version == 6:
             item["dev"] = "lo"
         _change(verb, self.routes[version].setdefault(int(number), []), item)
 
@@ -308,7 +314,8 @@ class FakeDirector(Runner):
             if "fwmark" in rule and mark & mask == int(rule["fwmark"], 16):
                 routes = self.routes[version].get(int(rule["table"]), [])
                 if routes:
-                    return "refused" if routes[0]["type"] == "7" else f"local {mark:#x}"
+                    fate = {"7": "refused", "2": f"local {mark:#x}"}
+                    return fate.get(routes[0].get("type", ""), f"too big for {routes[0].get('metric')}")
         return "forwarded"
 
 

@@ -193,6 +193,7 @@ _TESTS: dict[str, Callable[[Tables, Packet, list[str]], bool]] = {
     "--tcp-flags": _flags,
     "--icmp-type": lambda _t, packet, v: packet.icmp_type == int(v[0]),
     "--icmpv6-type": lambda _t, packet, v: packet.icmp_type == int(v[0]),
+    "--length": lambda _t, packet, v: int(v[0].split(":")[0]) <= len(packet.data) <= int(v[0].split(":")[1]),
     "--mark": lambda _t, packet, v: packet.mark == int(v[0], 16),
     "--match-set": lambda tables, packet, v: tables._in_set(packet, v),
     "--u32": lambda _t, packet, v: u32(v[0], packet.data),

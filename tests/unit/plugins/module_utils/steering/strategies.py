@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "mark_mask": "0xfff00000",
     "table": 78,
     "refuse_table": 79,
+    "mtu_table": 0,
     "rule_priority": 780,
     "mss": None,
     "ping": False,

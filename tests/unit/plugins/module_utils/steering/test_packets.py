@@ -76,6 +76,36 @@ def test_mss_of_replies(form: str, sent: int, seen: int) -> None:
 
 
 @FORMS
+def test_datagram_that_fits_into_no_tunnel(form: str) -> None:
+    """Only where its sender forbids to fragment it, only UDP, and only at a port that is served."""
+    entries = (entry(V4, 53, protocol="udp"), entry(V6, 53, protocol="udp"))
+    director = director_with(*entries, form=form, mss={"ipv4": 1440, "ipv6": 1400}, mtu_table=80)
+
+    def fate(size: int, flags: int = 0x40, port: int = 53) -> str:
+        data = packets.udp("192.0.2.1", V4, (1000, port), bytes(size - 28))
+        return director.route(data[:6] + bytes([flags]) + data[7:])
+
+    assert fate(1480) == "local 0xd00002"
+    assert fate(1481) == "too big for 1480"
+    assert fate(1481, flags=0) == "local 0xd00002"
+    assert fate(1481, port=54) == "refused"
+    assert director.route(packets.udp("2001:db8:1::1", V6, (1000, 53), bytes(1440))) == "local 0xd00002"
+    director.read_only = True
+    again = options([V4, OTHER, IDLE, V6], *entries, form=form, mss={"ipv4": 1440, "ipv6": 1400}, mtu_table=80)
+    assert not reconcile(director, again, check_mode=False)["changed"]
+
+
+def test_another_size_of_datagrams_replaces_the_route() -> None:
+    served = entry(V4, 53, protocol="udp")
+    director = director_with(served, mss={"ipv4": 1440, "ipv6": None}, mtu_table=80)
+    for mss in (1390, 1440):
+        reconcile(director, options([V4, V6], served, mss={"ipv4": mss, "ipv6": None}, mtu_table=80), check_mode=False)
+        assert [route["metric"] for route in director.routes[4][80]] == [mss + 40]
+    reconcile(director, options([V4, V6], served), check_mode=False)
+    assert not director.routes[4][80]
+
+
+@FORMS
 def test_errors_find_the_service_they_are_about(form: str) -> None:
     entries = [
         entry(OTHER, 80, 0xD00004), entry(OTHER, 443, 0xD00006), entry(OTHER, 443, 0xD0000C, "udp"),
