@@ -7,9 +7,13 @@ the next run converges."""
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from hands import NODES, Services, options, planned
+
+STEP = 1 if os.environ.get("DSR_TEST_FULL") else 3
+"""`make test` tries every third fault, `make test-full` all of them (eight minutes under emulation)."""
 
 
 def states(node: str) -> dict[str, Services]:
@@ -25,7 +29,7 @@ def states(node: str) -> dict[str, Services]:
 def order(node: str) -> dict[str, Any]:
     plans = {name: planned(node, services) for name, services in states(node).items()}
     vips = {service["mark"]: service["vip"] for plan in plans.values() for service in plan["services"]}
-    share = [NODES.index(node), len(NODES)]
+    share = [NODES.index(node), len(NODES) * STEP]
     return {
         "do": "crash",
         "states": {name: options(plan) for name, plan in plans.items()},
@@ -35,10 +39,11 @@ def order(node: str) -> dict[str, Any]:
 
 
 def test_killed_anywhere_it_harms_nobody_and_the_next_run_converges(tables) -> None:
-    """Every node takes a third of the faults, so that together they try all of them."""
+    """Every node takes its part of the faults. Together they try all of them, or each third where time is short."""
     told = tables.each(order)
     report = json.dumps(told, indent=2)
     assert [text for summary in told.values() for text in summary["failures"]] == [], report
     points = {summary["points"] for summary in told.values()}
     assert len(points) == 1, report
-    assert sum(summary["faults"] for summary in told.values()) == points.pop() >= 40, report
+    tried = sum(summary["faults"] for summary in told.values())
+    assert tried >= points.pop() // STEP >= 40 // STEP, report
