@@ -6,7 +6,7 @@ STEPS := scripts/run python scripts/steps.py
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/baremetal-dsr
 
 help: ## show this list
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: ## boot the lab, set up Direct Server Return in it and prove it with packets
 	@scripts/demo
@@ -18,6 +18,10 @@ bench: ## measure everything that has a goal in the lab, and say which goals are
 	@scripts/install-prerequisites
 	@scripts/run lab/dsrlab up
 	@scripts/run bench/run
+
+test-full: export DSR_TEST_FULL := 1
+test-full: ## the same, and every fault of the crash test
+	@$(STEPS)
 
 lint: ## static checks: ruff, mypy, yamllint, ansible-lint, shellcheck, role contract
 	@$(STEPS) lint
