@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint sanity units lab molecule clean distclean
+.PHONY: help demo test test-full bench lint sanity units lab molecule clean distclean
 
 STEPS := scripts/run python scripts/steps.py
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/baremetal-dsr
