@@ -142,11 +142,11 @@ class FrrDaemon:
         found: dict[str, list[Export]] = {}
         for start in range(0, len(asked), _AT_ONCE):
             part = asked[start : start + _AT_ONCE]
-            text = self._show(*(command for _, command in part))
+            text = self._show(*(command for _neighbor, command in part))
             documents = frr.parse_documents(text, part[0][1])
             if len(documents) != len(part):
                 raise DsrError("FRR", "its sessions changed while they were read", "Run again")
-            for (neighbor, _), document in zip(part, documents):
+            for (neighbor, _command), document in zip(part, documents):
                 found.setdefault(neighbor, []).extend(frr.parse_exports(document))
         return found
 

@@ -66,7 +66,7 @@ class Damaged(Recorded):
 
 def damaged(text: str, dice: random.Random) -> str:
     """The text with some spans cut out, repeated, moved or replaced by junk."""
-    for _ in range(dice.randint(1, 6)):
+    for _time in range(dice.randint(1, 6)):
         start = dice.randint(0, len(text))
         end = min(len(text), start + dice.choice((0, 1, 2, 8, 60, 700)))
         target = dice.randint(0, len(text))
@@ -90,7 +90,7 @@ def damaged_json(text: str, dice: random.Random) -> str:
         document = json.loads(text)
     except ValueError:
         return text
-    for _ in range(dice.randint(1, 8)):
+    for _time in range(dice.randint(1, 8)):
         at: Any = document
         while isinstance(at, (dict, list)) and at:
             key: Any = dice.choice(list(at) if isinstance(at, dict) else range(len(at)))

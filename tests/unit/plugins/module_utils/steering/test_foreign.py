@@ -149,7 +149,7 @@ def test_what_stands_before_us_and_ends_the_way_is_told_and_left_there() -> None
         director.tables[4][table]["cali-PREROUTING"] = ["-m mark --mark 0x1/0x1 -j ACCEPT", "-i cali+ -j ACCEPT"]
     before = director.snapshot()
     found = warnings(director)
-    assert [line.split(",")[0] for line in found] == [
+    assert [line.split(",", maxsplit=1)[0] for line in found] == [
         "iptables: packets to VIPs may never come to DSR-RAW",
         "iptables: packets to VIPs may never come to DSR-MARK",
     ]
