@@ -25,6 +25,8 @@ _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def main(folder: Path, name: str, rounds: int, options: str) -> int:
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
     for number in _SIGNALS:
         signal.signal(number, _stop)
     threading.Thread(target=_watch, daemon=True).start()
@@ -40,6 +42,7 @@ def main(folder: Path, name: str, rounds: int, options: str) -> int:
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)  # what was being started has not reached its namespace yet
         place.close()
         shutil.rmtree(folder, ignore_errors=True)
     return 0
@@ -48,7 +51,8 @@ def main(folder: Path, name: str, rounds: int, options: str) -> int:
 def _watch() -> None:
     while os.read(0, 4096):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    # To the main thread: taken by another one, it would not end the wait for a command.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

@@ -6,9 +6,9 @@
 The kernel's packet generator hands UDP packets to all pairs, one after the other, to the director's receive path; the
 director marks, schedules and tunnels each one; those that leave are counted. One processor does all of that.
 
-All pairs lead to one IPVS service, so nothing but steering differs: the kernel keeps the services of all namespaces
-in 256 hash buckets, and with more services each packet would pay for the search there too. How much that is, one more
-director tells that has a service for each of its pairs. It is made first: the kernel searches what came last first.
+All pairs lead to one IPVS service, so that nothing but steering differs: the kernel keeps the services of all
+namespaces in 256 hash buckets, and with more services each packet would pay for the search there too. How much that is,
+one more director tells that has a service for each of its pairs. It is made first: what came last is searched first.
 """
 
 from __future__ import annotations

@@ -44,6 +44,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "planner": {
         "plan_s": {"1000": [0.1], "2000": [0.2], "5000": [0.5], "10000": [1.2]},
+        "plan_cpu_s": {"1000": [0.1], "10000": [1.2]},
         "peak_mib": {"10000": [200.0, 210.0]},
         "filter_first_host_s": [2.0],
         "filter_next_host_s": [0.2],
