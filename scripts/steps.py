@@ -81,7 +81,11 @@ def pytest_step(group: str, name: str, folder: str) -> Step:
 
 def molecule_step(scenario: str) -> Step:
     junit = RESULTS / f"molecule-{scenario}.xml"
-    command = f"PYTEST_ADDOPTS=--junitxml={shlex.quote(str(junit))} molecule test --scenario-name {scenario}"
+    # molecule would skip "create" where an earlier run of this checkout has done it, and so not put the lab back.
+    command = (
+        f"molecule reset --scenario-name {scenario} &&"
+        f" PYTEST_ADDOPTS=--junitxml={shlex.quote(str(junit))} molecule test --scenario-name {scenario}"
+    )
     return Step("lab", f"molecule {scenario}", command, needs="lab", junit=str(junit))
 
 
