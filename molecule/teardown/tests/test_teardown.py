@@ -9,6 +9,7 @@ The tests build on each other, in their order.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ def services() -> list[dict[str, Any]]:
     return everything
 
 
+LONG = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="ten minutes: under make test-full only")
+
+
 def assert_same(after: dict[str, str], before: dict[str, str], *names: str) -> None:
     """Line by line; sorted, because ip and ipset list in the order in which things were made."""
     for name in names:
@@ -80,7 +84,7 @@ def next_hops(machine, vip: str) -> set[str]:
 
 
 def test_install(pristine, playbook) -> None:
-    assert changes(playbook("site", dsr_services=services())) > {"0"}
+    assert changes(playbook("site", dsr_services=services())) - {"0"}
 
 
 @pytest.mark.parametrize(
@@ -102,10 +106,11 @@ def test_mistake_is_told_before_any_change(playbook, variables: dict[str, Any], 
     assert set(re.findall(r"changed=(\d+)", said)) <= {"0"}
 
 
+@LONG
 def test_services_go_and_others_live_on(machine, in_pod, playbook, dump, flows) -> None:
     with flows(10, DNS, DNS6) as result:
         done = playbook("teardown", dsr_services=services(), dsr_teardown_services="web,web6")
-        assert changes(done) > {"0"}
+        assert changes(done) - {"0"}
     assert "service web, service web6" in " ".join(done.stdout.split())
     assert result["broken"] == [] and result["alive"] == 20, result
     now = dump()
@@ -116,10 +121,11 @@ def test_services_go_and_others_live_on(machine, in_pod, playbook, dump, flows) 
     assert "dsr" not in in_pod("n1/web-1", "ip link")
 
 
+@LONG
 def test_node_goes_and_others_live_on(pristine, machine, playbook, dump, flows) -> None:
-    assert changes(playbook("site", dsr_services=services())) > {"0"}
+    assert changes(playbook("site", dsr_services=services())) - {"0"}
     with flows(10, DNS, DNS6) as result:
-        assert changes(playbook("teardown", dsr_services=services(), dsr_teardown_nodes="n3")) > {"0"}
+        assert changes(playbook("teardown", dsr_services=services(), dsr_teardown_nodes="n3")) - {"0"}
     assert result["broken"] == [] and result["alive"] == 20, result
     assert_same(dump(), pristine, "n3", "client")
     assert next_hops(machine, WEB) == {"192.0.2.11", "192.0.2.12"}
@@ -135,8 +141,8 @@ def test_cluster_goes_and_leaves_what_was_there(pristine, machine, playbook, dum
     before = dump()
     predicted = changes(playbook("teardown", "--check", "--diff"))
     assert_same(dump(), before, *before)
-    assert predicted > {"0"}
-    assert changes(playbook("teardown")) > {"0"}
+    assert predicted - {"0"}
+    assert changes(playbook("teardown")) - {"0"}
     assert_same(dump(), pristine, *pristine)
 
 
@@ -145,5 +151,5 @@ def test_second_teardown_changes_nothing(playbook) -> None:
 
 
 def test_cluster_comes_back(playbook) -> None:
-    assert changes(playbook("site")) > {"0"}
+    assert changes(playbook("site")) - {"0"}
     assert playbook("verify").returncode == 0
