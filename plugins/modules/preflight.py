@@ -70,7 +70,7 @@ EXAMPLES = r"""
     pods: "{{ dsr_plan.pods | map(attribute='address') }}"
     tunnels: "{{ dsr_plan.guard.tunnels }}"
     mtu: "{{ dsr_mtu }}"
-    addresses: "{{ dsr_addresses }}"
+    addresses: "{{ dsr_node.addresses }}"
 """
 
 RETURN = r"""
