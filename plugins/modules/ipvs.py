@@ -11,9 +11,9 @@ short_description: Reconcile the IPVS services of a director
 version_added: "1.0.0"
 description:
   - Brings every IPVS service of an owned range of firewall marks to the wanted state, in one call and one batch.
-  - Services, schedulers, flags, destinations, weights and the I(order) of destinations are compared. The table of the
-    schedulers C(mh) and C(sh) depends on the order, so that directors agree only when it is the same on all of them.
-  - Destinations are reached by IPIP, GUE or GRE tunnel.
+  - Services, schedulers, flags, persistence, destinations, tunnels, weights, thresholds and the I(order) of
+    destinations are compared. The table of the schedulers C(mh) and C(sh) depends on the order, so that directors agree
+    only when it is the same on all of them.
   - IPVS services on addresses, and those on marks outside the range, are neither changed nor shown.
   - Loads the kernel module C(ip_vs) where it is not loaded, and keeps the settings that IPVS needs behind ECMP.
 options:
@@ -54,7 +54,8 @@ options:
       scheduler_flags:
         description:
           - Flags of the scheduler. C(mh) has V(mh-fallback) and V(mh-port), C(sh) has V(sh-fallback) and V(sh-port),
-            others have V(flag-1), V(flag-2) and V(flag-3).
+            others have none.
+          - Without V(mh-port), C(mh) sends a client to the same pod whatever its port, on every director.
           - Without this option it is V([mh-fallback, mh-port]) for C(mh) and no flag for others.
         type: list
         elements: str
@@ -64,14 +65,14 @@ options:
         default: false
       persistence:
         description:
-          - Seconds for which a client address stays with its pod, 0 for none.
-          - Each director remembers by itself, so a client that the router moves to another one may get another pod.
-            C(mh) without the flag V(mh-port) keeps clients with their pods on all directors.
+          - Seconds for which a client stays with its pod after its last connection, up to 31 days; V(0) for none.
+          - Each director remembers this for itself. Clients that ECMP moves to another director are forgotten.
         type: int
         default: 0
       tunnel:
         description:
-          - How packets reach the pods. V(gue) is UDP to port 6080, without checksum.
+          - How packets travel to the pods. V(gue) goes to UDP port 6080. Neither V(gue) nor V(gre) has checksums.
+          - May be changed while connections last, as far as the pods take both.
         type: str
         choices: [ipip, gue, gre]
         default: ipip
@@ -86,30 +87,32 @@ options:
             type: str
             required: true
           weight:
-            description: Weight from 0 to 65535. A destination of weight 0 keeps its connections and gets no new ones.
+            description:
+              - Weight from 0 to 65535. A destination of weight 0 keeps its connections and gets no new ones.
+              - In the table of C(mh) a destination of weight 0 keeps the slots of its last other weight. A weight of 0
+                here counts as V(1) for that, on every director and whatever the destination weighed before.
             type: int
             default: 1
           draining:
             description:
-              - Whether the destination shall get no new connections and leave. It gets weight 0 and is reported in
-                RV(draining), so that the caller can leave it out later, with P(baremetal.dsr.undrained#filter).
-              - It is not added to a service that has lost it already. In a service that is new here it is added with
-                its weight, which then is set to 0, since C(mh) keeps slots by the last weight above 0 and the tables
-                of all directors must be equal.
+              - Give it weight 0 in the kernel, and the slots of its O(services[].destinations[].weight) in the table of
+                C(mh). Other connections keep their pods, and directors that have never seen it otherwise agree.
+              - While it drains that weight must not change, since the kernel does not tell whose slots it keeps.
             type: bool
             default: false
           drain_until:
-            description: When it may leave even with connections, in unix seconds. Only handed on to RV(draining).
+            description:
+              - Unix seconds after which it need not be waited for. Only for one that drains.
+              - Passed on in RV(draining); this module itself removes only what is not listed.
             type: float
           upper_threshold:
             description:
-              - Connections at which it gets no new ones, 0 for no limit. Each director counts its own.
-              - While any destination has thresholds, a service on the mark O(mark_base) + 5, which no packet gets,
-                notes that they have to be read.
+              - Connections from which on it gets no new ones; V(0) for no limit.
+              - Each director counts its own, so directors do not agree any more when it is reached.
             type: int
             default: 0
           lower_threshold:
-            description: Connections at which it gets new ones again, after the upper threshold was reached.
+            description: Connections below which it gets new ones again; V(0) for three quarters of the upper threshold.
             type: int
             default: 0
   mark_base:
@@ -127,7 +130,7 @@ options:
       - With V(false) nothing is ever deleted. What is missing is added and what differs is changed, while stale
         services and stale destinations stay and a wrong order stays.
       - Call it with V(false) before traffic is steered to new services, and with V(true) once traffic to stale
-        services has been steered away.
+        services has been steered away, without the destinations that have drained.
     type: bool
     default: true
   sysctls:
@@ -158,6 +161,8 @@ requirements:
   - Linux with IPVS (kernel module C(ip_vs) and those of the schedulers)
 seealso:
   - module: baremetal.dsr.ipvs_info
+  - plugin: baremetal.dsr.undrained
+    plugin_type: filter
 author:
   - "baremetal.dsr contributors (@baremetal-dsr)"
 """
@@ -183,6 +188,14 @@ EXAMPLES = r"""
   baremetal.dsr.ipvs:
     services: "{{ dsr_plan['ipvs'] }}"
 
+- name: Remove what has drained on all directors, too
+  baremetal.dsr.ipvs:
+    services: "{{ dsr_plan['ipvs'] | baremetal.dsr.undrained(results) }}"
+  vars:
+    nodes: "{{ ansible_play_hosts_all }}"
+    found: "{{ nodes | map('extract', hostvars) | map(attribute='built', default={}) }}"
+    results: "{{ dict(nodes | zip(found)) }}"
+
 - name: Remove all owned services and leave settings alone
   baremetal.dsr.ipvs:
     services: []
@@ -201,22 +214,29 @@ lines:
   sample: 11
 stale:
   description:
-    - Whether something is left that only a run with O(purge=true) removes or puts in order, or that drains.
-    - Always V(false) after such a run.
+    - Whether something is left that only a run with O(purge=true) removes or puts in order, or something drains.
+    - After such a run V(true) only while something drains.
   type: bool
   returned: success
   sample: false
 draining:
-  description: The destinations of this director that drain, with the connections they had when the table was read.
+  description:
+    - The destinations that drain, with all their connections in the kernel of this director.
+    - The filter P(baremetal.dsr.undrained#filter) takes it.
   type: list
   elements: dict
   returned: success
-  sample: [{mark: 13631490, family: ipv4, address: 10.244.1.2, connections: 12, drain_until: null}]
+  sample:
+    - mark: 13631490
+      family: ipv4
+      address: 10.244.2.2
+      connections: 3
+      drain_until: 1795363200.0
 time:
-  description: When the table was read, in unix seconds of this machine.
+  description: When the connections were read, in unix seconds by the clock of the director.
   type: float
-  returned: O(state=present)
-  sample: 1764000000.0
+  returned: success
+  sample: 1795363123.25
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -283,7 +303,9 @@ def main() -> None:
             result = as_result(reconcile(runner, wish(module.params), check_mode=check), diff=diff)
     except DsrError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    # Ansible would send all options back and search them for secrets, which with 1,000 services takes half of the run.
+    asked = f"{len(module.params['services'] or ())} services"
+    module.exit_json(invocation={"module_args": {**module.params, "services": asked}}, **result)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,10 @@ loaded:
   type: bool
   returned: success
 services:
-  description: The owned services by mark, their destinations in kernel order.
+  description:
+    - The owned services by mark, their destinations in kernel order. What drains is shown with weight 0.
+    - C(tunnel) is null where destinations have different tunnels, or others than the module sets.
+    - Thresholds are shown as far as M(baremetal.dsr.ipvs) has set them.
   type: list
   elements: dict
   returned: success
@@ -66,9 +69,13 @@ services:
       scheduler: mh
       scheduler_flags: [mh-fallback, mh-port]
       one_packet: false
+      persistence: 0
+      tunnel: ipip
       destinations:
         - address: 10.244.1.2
           weight: 1
+          upper_threshold: 0
+          lower_threshold: 0
 connections:
   description: Connections per destination of the owned services, C(active) ones and those opening or closing.
   type: list

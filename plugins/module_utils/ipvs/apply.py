@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.baremetal.dsr.plugins.module_utils import kernel_modules
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import Wish, as_options
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import Drain, Wish, as_options
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.diff import Op, changes, moves, outcome
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import (
     COMMAND,
@@ -24,6 +24,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import 
     TornListing,
     foreign_lines,
     parse_listing,
+    parse_thresholds,
     with_thresholds,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.sysctls import (
@@ -53,7 +54,6 @@ class Side:
     loaded: bool
     sysctls: Mapping[str, str]
     services: Mapping[Key, Service]
-    connections: tuple[Connections, ...] = field(default=(), compare=False)
 
     def settings_text(self) -> str:
         """Shell commands that give these settings."""
@@ -67,11 +67,20 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """One look at the machine. time: unix seconds just before it."""
+
+    side: Side
+    connections: tuple[Connections, ...]
+    time: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a run did, or in check mode would do. lines: how many `ipvsadm -R` was given.
 
-    stale: whether something is left that only a run with purge removes or puts in order, or that drains.
-    draining: of each destination that drains here, with the connections it had at `time` (unix seconds).
+    stale: whether something is left that a run with purge may have to remove or put in order.
+    draining: the destinations that drain and their connections, as they were at the unix second `time`.
     """
 
     changed: bool
@@ -79,32 +88,24 @@ class Outcome:
     after: Side
     lines: int
     stale: bool
-    draining: Sequence[Mapping[str, Any]] = ()
+    draining: tuple[tuple[Drain, int], ...] = field(default=(), compare=False)
     time: float = field(default=0.0, compare=False)
 
 
-def read_table(runner: Runner, owned: MarkRange, *, thresholds: bool = False) -> Listing | None:
+def read_table(runner: Runner, owned: MarkRange) -> Listing | None:
     """The owned services of this network namespace; None when the kernel module ip_vs is not loaded.
 
     ipvsadm is not asked then, since it would load the module. A listing that was torn is read again.
-    thresholds: look for them even if nothing notes that there are any.
     """
     runner.require("ipvsadm")
     if runner.run(["test", "-e", "/proc/net/ip_vs"], None, writes=False).rc != 0:
         return None
-    listing = _read_listing(runner, owned)
-    if thresholds or thresholds_note(owned).key in listing.services:
-        listing = with_thresholds(listing, runner.read(THRESHOLDS_COMMAND), owned)
-    return listing
-
-
-def _read_listing(runner: Runner, owned: MarkRange) -> Listing:
     for _try in range(_READS - 1):
         try:
-            return parse_listing(runner.read(COMMAND), owned)
+            return _listing(runner, owned)
         except TornListing:
             continue
-    return parse_listing(runner.read(COMMAND), owned)
+    return _listing(runner, owned)
 
 
 def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
@@ -113,12 +114,12 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
     Raises DsrError before the first write when the kernel lacks something, and after the writes when the table
     that is read back is not the one that was to be.
     """
-    now = time.time()
-    before = _side(runner, wish)
+    reading = _look(runner, wish)
+    before = reading.side
     load = not before.loaded and bool(wish.services or wish.sysctls)
     _check_kernel(runner, before, wish, load)
-    wanted = _without_drained(before.services, wish)
-    ops = changes(before.services, wanted, purge=wish.purge)
+    wish = _without_drained(before.services, wish)
+    ops = changes(before.services, wish.services, purge=wish.purge, shares=wish.shares)
     after = Side(before.loaded or load, wish.sysctls, outcome(before.services, ops))
     drift = {name: value for name, value in wish.sysctls.items() if before.sysctls.get(name) != value}
     changed = load or bool(drift or ops)
@@ -127,59 +128,47 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
             kernel_modules.load(runner, ["ip_vs"])
         set_sysctls(runner, read_sysctls(runner, sorted(wish.sysctls)) if load else before.sysctls, wish.sysctls)
         said = _restore(runner, ops, wish.sysctls)
-        found = _settled(runner, wish, after.services)
-        _compare(found.services, after.services, ops, said)
-        _compare_settings(found.sysctls, wish.sysctls)
-    draining = _draining(before, wanted, wish)
-    stale = bool(changes(after.services, wanted, purge=True)) or bool(draining and not wish.purge)
-    return Outcome(changed, before, after, len(ops), stale, draining, now)
+        reading = _settled(runner, wish, after.services)
+        _compare(reading.side.services, after.services, ops, said)
+        _compare_settings(reading.side.sysctls, wish.sysctls)
+    stale = bool(wish.draining and not wish.purge) or bool(changes(after.services, wish.services, purge=True))
+    return Outcome(changed, before, after, len(ops), stale, _drained(reading, wish), reading.time)
 
 
-def _without_drained(current: Mapping[Key, Service], wish: Wish) -> dict[Key, Service]:
-    """The services without what is to drain and is not there: it has drained, or never served.
+def _without_drained(current: Mapping[Key, Service], wish: Wish) -> Wish:
+    """The wish without what is to drain and is not there: it has drained, or never served.
 
-    A service that is new here gets it all the same, as the directors that have it still count it in.
+    A service that is new here, or was left unfinished, gets it all the same, as the directors that have it still count
+    it in.
     """
+    finished = {key for key, service in current.items() if service.scheduler != NO_SCHEDULER}
+    here = {(key, each.address) for key, service in current.items() for each in service.destinations}
     gone = {
-        key
-        for key in wish.draining
-        if key[:2] in current and key[2] not in {each.address for each in current[key[:2]].destinations}
+        ((drain.mark, drain.family), drain.address)
+        for drain in wish.draining
+        if (drain.mark, drain.family) in finished and ((drain.mark, drain.family), drain.address) not in here
     }
     if not gone:
-        return dict(wish.services)
-    return {
-        key: replace(
-            service, destinations=tuple(each for each in service.destinations if (*key, each.address) not in gone)
+        return wish
+    services = {
+        key: service._replace(
+            destinations=tuple(each for each in service.destinations if (key, each.address) not in gone)
         )
         for key, service in wish.services.items()
     }
-
-
-def _draining(before: Side, wanted: Mapping[Key, Service], wish: Wish) -> list[dict[str, Any]]:
-    connections = {(each.mark, each.family, each.address): each.active + each.inactive for each in before.connections}
-    here = {(*key, each.address) for key, service in wanted.items() for each in service.destinations}
-    return [
-        {
-            "mark": key[0],
-            "family": key[1],
-            "address": key[2],
-            "connections": connections.get(key, 0),
-            "drain_until": until,
-        }
-        for key, until in wish.draining.items()
-        if key in here
-    ]
+    draining = tuple(drain for drain in wish.draining if ((drain.mark, drain.family), drain.address) not in gone)
+    return wish._replace(services=services, draining=draining)
 
 
 def info(runner: Runner, owned: MarkRange, *, foreign: bool) -> dict[str, Any]:
     """What the info module returns."""
-    found = read_table(runner, owned, thresholds=True)
+    found = read_table(runner, owned)
     table = found or Listing({}, ())
     note = thresholds_note(owned).key
     result: dict[str, Any] = {
         "loaded": found is not None,
         "services": [as_options(service) for key, service in sorted(table.services.items()) if key != note],
-        "connections": [asdict(each) for each in table.connections],
+        "connections": [each._asdict() for each in table.connections],
     }
     if foreign:
         result["foreign"] = foreign_lines(runner.read(SAVE_COMMAND), owned) if found else []
@@ -192,8 +181,17 @@ def as_result(outcome_: Outcome, *, diff: bool) -> dict[str, Any]:
         "changed": outcome_.changed,
         "lines": outcome_.lines,
         "stale": outcome_.stale,
-        "draining": list(outcome_.draining),
         "time": outcome_.time,
+        "draining": [
+            {
+                "mark": drain.mark,
+                "family": drain.family,
+                "address": drain.address,
+                "connections": connections,
+                "drain_until": drain.until,
+            }
+            for drain, connections in outcome_.draining
+        ],
     }
     if diff:
         before, after = outcome_.before, outcome_.after
@@ -208,25 +206,50 @@ def _diff(header: str, before: str, after: str) -> dict[str, str]:
     return {"before_header": header, "after_header": header, "before": before, "after": after}
 
 
-def _side(runner: Runner, wish: Wish) -> Side:
-    table = read_table(runner, wish.owned, thresholds=wish.thresholds)
+def _listing(runner: Runner, owned: MarkRange) -> Listing:
+    try:
+        text = runner.read(COMMAND)
+    except DsrError as error:
+        if "unknown option" in error.reason:
+            raise DsrError("command ipvsadm", f"is too old: {error.reason}", "Install ipvsadm 1.31 or newer") from error
+        raise
+    listing = parse_listing(text, owned)
+    if thresholds_note(owned).key not in listing.services:
+        return listing
+    return with_thresholds(listing, parse_thresholds(runner.read(THRESHOLDS_COMMAND), owned))
+
+
+def _look(runner: Runner, wish: Wish) -> Reading:
+    now = time.time()
+    table = read_table(runner, wish.owned)
     if table is None:
-        return Side(False, {}, {})
-    return Side(True, read_sysctls(runner, sorted(wish.sysctls)), table.services, table.connections)
+        return Reading(Side(False, {}, {}), (), now)
+    return Reading(Side(True, read_sysctls(runner, sorted(wish.sysctls)), table.services), table.connections, now)
 
 
-def _settled(runner: Runner, wish: Wish, written: Mapping[Key, Service]) -> Side:
+def _settled(runner: Runner, wish: Wish, written: Mapping[Key, Service]) -> Reading:
     """The machine after the writes; looked at again while not all of them show, as a listing may be torn."""
     for _try in range(_READS - 1):
-        side = _side(runner, wish)
-        if side.services == written:
-            return side
-    return _side(runner, wish)
+        reading = _look(runner, wish)
+        if reading.side.services == written:
+            return reading
+    return _look(runner, wish)
+
+
+def _drained(reading: Reading, wish: Wish) -> tuple[tuple[Drain, int], ...]:
+    """What drains and how many connections it has; none where the table does not hold it yet."""
+    if not wish.draining:
+        return ()
+    counts: dict[tuple[int, str, str], int] = {}
+    for each in reading.connections:
+        place = each.mark, each.family, each.address
+        counts[place] = counts.get(place, 0) + each.active + each.inactive
+    return tuple((drain, counts.get((drain.mark, drain.family, drain.address), 0)) for drain in wish.draining)
 
 
 def _check_kernel(runner: Runner, before: Side, wish: Wish, load: bool) -> None:
-    used = {service.scheduler for service in before.services.values()}
-    schedulers = {service.scheduler for service in wish.services.values()} - used - {NO_SCHEDULER}
+    used = {NO_SCHEDULER, *(service.scheduler for service in before.services.values())}
+    schedulers = {service.scheduler for service in wish.services.values()} - used
     needed = [*(["ip_vs"] if load else []), *(f"ip_vs_{each}" for each in sorted(schedulers))]
     kernel_modules.to_load(runner, needed)  # the kernel itself loads those of schedulers, when a service asks for one
 
@@ -283,7 +306,7 @@ def _taken(op: Op, now: Service | None, later: Sequence[Op]) -> bool:
     if now is None:
         return False
     if op.destination is None:
-        return now.header == op.service
+        return now.header == op.service or any(each.verb == "E" for each in later)
     if any(each.destination and each.destination.key == op.destination.key for each in later):
         return True
     here = next((each for each in now.destinations if each.key == op.destination.key), None)

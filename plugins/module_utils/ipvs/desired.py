@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.diff import Shares
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
+    NO_SCHEDULER,
     TUNNELS,
     Destination,
+    DestinationKey,
     Key,
     Service,
     canonical_address,
@@ -25,90 +28,78 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.schedulers import SC
 _SCHEDULER = re.compile(r"[a-z][a-z0-9_]{0,14}\Z")
 _SYSCTL = re.compile(r"net\.ipv4\.vs\.[a-z][a-z0-9_]*\Z")
 _SYSCTL_VALUE = re.compile(r"-?[0-9]+([ \t,-]+[0-9]+)*\Z")
-_OTHER_FLAGS = ("flag-1", "flag-2", "flag-3")
 _MAX_WEIGHT = 65535
-_MAX_PERSISTENCE = 86400 * 31
-"""What ipvsadm takes."""
+_MAX_PERSISTENCE = 31 * 24 * 60 * 60
 _MAX_THRESHOLD = 2**31 - 1
 
-Draining = tuple[int, str, str]
-"""(mark, family, address)."""
+
+class Drain(NamedTuple):
+    """A destination that drains. until: unix seconds after which it need not be waited for."""
+
+    mark: int
+    family: str
+    address: str
+    until: float | None
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """The owned part of the table as it shall be, and the settings it needs.
 
+    services: with the note of thresholds among them, if a destination has some.
     sysctls: full names (net.ipv4.vs.*) to values.
-    draining: destinations that get no new connections, and until when (unix seconds; None: without end).
+    shares: weights of the draining destinations, which weigh 0 in services.
     """
 
     services: Mapping[Key, Service]
     sysctls: Mapping[str, str]
     owned: MarkRange
     purge: bool = True
-    draining: Mapping[Draining, float | None] = field(default_factory=dict)
-
-    @property
-    def thresholds(self) -> bool:
-        """Whether any destination has some."""
-        return thresholds_note(self.owned).key in self.services
+    shares: Shares = {}
+    draining: tuple[Drain, ...] = ()
 
 
 def wish(params: Mapping[str, Any]) -> Wish:
-    """Module parameters (or a plan's `ipvs` list in the same shape) as a Wish; DsrError names what is wrong.
-
-    persistence, tunnel and of a destination draining, drain_until and the thresholds may be missing.
-    """
+    """Module parameters (or a plan's `ipvs` list in the same shape) as a Wish; DsrError names what is wrong."""
     owned = parse_mark_range(params["mark_base"], params["mark_mask"])
     services: dict[Key, Service] = {}
+    shares: dict[Key, dict[DestinationKey, int]] = {}
+    draining: list[Drain] = []
     for one in params["services"]:
         service = _service(one, owned)
         if service.key in services:
             raise DsrError(_name(one), "is listed twice", "Give each service a mark of its own")
         services[service.key] = service
-    if any(any(each.thresholds) for service in services.values() for each in service.destinations):
+        for given, destination in zip(one["destinations"], service.destinations):
+            if given.get("draining"):
+                draining.append(Drain(*service.key, destination.address, given.get("drain_until")))
+                shares.setdefault(service.key, {})[destination.key] = given["weight"]
+    if any(each.upper_threshold for service in services.values() for each in service.destinations):
         note = thresholds_note(owned)
-        if not owned.owns(note.mark):
-            raise DsrError(
-                "mark_mask", f"{owned.mask:#x} leaves no mark to note thresholds by", "Use a mask with fewer ones"
-            )
         services[note.key] = note
     sysctls = {str(name): _sysctl(str(name), value) for name, value in params["sysctls"].items()}
-    return Wish(services, sysctls, owned, params["purge"], _draining(params["services"]))
+    return Wish(services, sysctls, owned, params["purge"], shares, tuple(draining))
 
 
 def as_options(service: Service) -> dict[str, Any]:
-    """A service in the shape the module's option `services` takes; tunnel "other" where it is none of these."""
-    names = {words: name for name, words in TUNNELS.items()}
-    forwarding = {each.forwarding for each in service.destinations} or {TUNNELS["ipip"]}
-    persistence = dict(zip(service.extra, service.extra[1:])).get("-p", "0")
+    """A service in the shape the module's option `services` takes; tunnel is None if it has others or several."""
+    used = {each.forwarding for each in service.destinations} or {TUNNELS["ipip"]}
     return {
         "mark": service.mark,
         "family": service.family,
         "scheduler": service.scheduler,
         "scheduler_flags": list(service.scheduler_flags),
         "one_packet": service.one_packet,
-        "persistence": int(persistence) if persistence.isdecimal() else 0,
-        "tunnel": names.get(forwarding.pop(), "other") if len(forwarding) == 1 else "other",
+        "persistence": service.persistence,
+        "tunnel": next((name for name, words in TUNNELS.items() if used == {words}), None),
         "destinations": [
             {
                 "address": each.address,
                 "weight": each.weight,
-                "upper_threshold": each.thresholds[0],
-                "lower_threshold": each.thresholds[1],
+                "upper_threshold": each.upper_threshold,
+                "lower_threshold": each.lower_threshold,
             }
             for each in service.destinations
         ],
-    }
-
-
-def _draining(services: Sequence[Mapping[str, Any]]) -> dict[Draining, float | None]:
-    return {
-        (one["mark"], one["family"], canonical_address(each["address"], one["family"])): each.get("drain_until")
-        for one in services
-        for each in one["destinations"]
-        if each.get("draining")
     }
 
 
@@ -120,10 +111,17 @@ def _service(one: Mapping[str, Any], owned: MarkRange) -> Service:
             f"the mark is not an even one above {owned.base:#x} in the range {owned.base:#x}/{owned.mask:#x}",
             "Use marks from the plan: the base itself refuses traffic, and odd marks are reserved",
         )
-    scheduler = one["scheduler"]
-    if not _SCHEDULER.match(scheduler):
-        raise DsrError(name, f"'{scheduler}' is no name of a scheduler", "Use mh, or another that 'man ipvsadm' lists")
-    destinations = tuple(_destination(each, one, name) for each in one["destinations"])
+    if not _SCHEDULER.match(one["scheduler"]) or one["scheduler"] == NO_SCHEDULER:
+        raise DsrError(
+            name, f"'{one['scheduler']}' is no name of a scheduler", "Use mh, or another that 'man ipvsadm' lists"
+        )
+    persistence = one.get("persistence") or 0
+    if not 0 <= persistence <= _MAX_PERSISTENCE:
+        raise DsrError(
+            name, f"persistence is {persistence}", f"Choose seconds from 1 to {_MAX_PERSISTENCE}, or 0 for none"
+        )
+    forwarding = TUNNELS[one.get("tunnel") or "ipip"]
+    destinations = tuple(_destination(each, one["family"], name, forwarding) for each in one["destinations"])
     seen: set[str] = set()
     for each in destinations:
         if each.address in seen:
@@ -132,71 +130,63 @@ def _service(one: Mapping[str, Any], owned: MarkRange) -> Service:
     return Service(
         mark,
         one["family"],
-        scheduler,
+        one["scheduler"],
         _flags(one, name),
         bool(one["one_packet"]),
-        _persistence(one, name),
-        destinations,
+        persistence,
+        destinations=destinations,
     )
 
 
-def _persistence(one: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    seconds = one.get("persistence", 0)
-    if not 0 <= seconds <= _MAX_PERSISTENCE:
-        raise DsrError(
-            name, f"has persistence {seconds}", f"Choose seconds from 1 to {_MAX_PERSISTENCE}, or 0 for none"
-        )
-    return ("-p", str(seconds)) if seconds else ()
-
-
 def _flags(one: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    known = SCHEDULER_FLAGS.get(one["scheduler"], _OTHER_FLAGS)
+    known = SCHEDULER_FLAGS.get(one["scheduler"], ())
     if one["scheduler_flags"] is None:
         return SCHEDULER_FLAGS["mh"] if one["scheduler"] == "mh" else ()
     for flag in one["scheduler_flags"]:
         if flag not in known:
             raise DsrError(
-                name, f"scheduler {one['scheduler']} has no flag '{flag}'", f"Its flags are {', '.join(known)}"
+                name,
+                f"scheduler {one['scheduler']} has no flag '{flag}'",
+                f"Its flags are {', '.join(known)}" if known else "It has no flags at all",
             )
     return tuple(sorted(set(one["scheduler_flags"])))
 
 
-def _destination(one: Mapping[str, Any], service: Mapping[str, Any], name: str) -> Destination:
-    family = service["family"]
+def _destination(one: Mapping[str, Any], family: str, name: str, forwarding: tuple[str, ...]) -> Destination:
     try:
         address = canonical_address(one["address"], family)
     except ValueError as error:
         raise DsrError(
             name, f"destination '{one['address']}' is {error}", f"Give the pod's own {family} address"
         ) from error
-    weight = one["weight"]
+    weight, draining = one["weight"], one.get("draining", False)
     if not 0 <= weight <= _MAX_WEIGHT:
         raise DsrError(name, f"destination {address} has weight {weight}", f"Choose a weight from 0 to {_MAX_WEIGHT}")
-    drains = one.get("draining", False)
-    return Destination(
-        address,
-        0 if drains else weight,
-        forwarding=TUNNELS[service.get("tunnel", "ipip")],
-        thresholds=_thresholds(one, f"{name}, destination {address}"),
-        former_weight=weight if drains else 0,
-    )
+    upper, lower = one.get("upper_threshold") or 0, one.get("lower_threshold") or 0
+    if upper or lower:
+        _check_thresholds(upper, lower, f"{name}, destination {address}")
+    if (until := one.get("drain_until")) is not None:
+        _check_drain(until, draining, f"{name}, destination {address}")
+    return Destination(address, 0 if draining else weight, 0, forwarding, upper, lower)
 
 
-def _thresholds(one: Mapping[str, Any], name: str) -> tuple[int, int]:
-    upper, lower = one.get("upper_threshold", 0), one.get("lower_threshold", 0)
-    if not (0 <= upper <= _MAX_THRESHOLD and 0 <= lower <= _MAX_THRESHOLD):
-        raise DsrError(
-            name,
-            f"has thresholds {upper} and {lower}",
-            f"Choose numbers of connections from 0 (none) to {_MAX_THRESHOLD}",
-        )
+def _check_thresholds(upper: int, lower: int, name: str) -> None:
+    for option, value in (("upper_threshold", upper), ("lower_threshold", lower)):
+        if not 0 <= value <= _MAX_THRESHOLD:
+            raise DsrError(name, f"{option} is {value}", f"Choose one from 1 to {_MAX_THRESHOLD}, or 0 for none")
     if lower > upper:
         raise DsrError(
             name,
-            f"has lower_threshold {lower} above upper_threshold {upper}",
-            "Give an upper threshold, and a lower one that is not above it",
+            f"lower_threshold {lower} is above upper_threshold {upper}",
+            "Lower it, or raise the upper one; the kernel takes no lower threshold alone",
         )
-    return upper, lower
+
+
+def _check_drain(until: float, draining: bool, name: str) -> None:
+    if not draining:
+        raise DsrError(name, "has drain_until, but does not drain", "Set draining to true, or take drain_until out")
+    if not math.isfinite(until) or until < 0:
+        raise DsrError(name, f"drain_until is {until}", "Give the time in unix seconds")
 
 
 def _sysctl(name: str, value: Any) -> str:

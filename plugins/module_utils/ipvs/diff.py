@@ -5,16 +5,22 @@
 
 The kernel adds a destination at the head of its list, so a list stands in the order wanted only when its
 destinations are added last first, and a destination gets a new place only by being deleted and added again.
+
+The scheduler mh gives a destination of weight 0 the slots of its last other weight (none if it was added with 0). The
+kernel shows that weight nowhere, so it is given anew whenever a destination is brought to weight 0; where it stands
+at 0 already, an earlier run has done so. The scheduler builds its table at every change, thus a new service gets its
+destinations first and then its scheduler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
     NO_SCHEDULER,
     Destination,
+    DestinationKey,
     Key,
     Service,
     Services,
@@ -24,9 +30,13 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
     service_words,
 )
 
+_NO_SHARES: Mapping[DestinationKey, int] = {}
 
-@dataclass(frozen=True)
-class Op:
+Shares = Mapping[Key, Mapping[DestinationKey, int]]
+"""Weights whose slots destinations of weight 0 keep, by service and destination; 1 for those not in it."""
+
+
+class Op(NamedTuple):
     """One line of `ipvsadm -R`. verb: A, E, D for a service, a, e, d for a destination."""
 
     verb: str
@@ -42,19 +52,28 @@ class Op:
         return f"-{self.verb} {destination_words(self.service, self.destination)}"
 
 
-def changes(current: Services, wanted: Services, *, purge: bool) -> list[Op]:
-    """Lines that lead from current to wanted: all that adds or changes first, services that go last. A service without
-    a scheduler, such as the note on thresholds, comes before all others.
+def changes(current: Services, wanted: Services, *, purge: bool, shares: Shares | None = None) -> list[Op]:
+    """Lines that lead from current to wanted: all that adds or changes first, services that go last.
 
     purge False: nothing is deleted, so stale services and destinations stay, and a destination that stands in
     the wrong place stays there until a call with purge True.
+
+    The note of thresholds, which has the only odd mark, comes first and goes last.
     """
     ops: list[Op] = []
-    for key, service in sorted(wanted.items(), key=lambda item: (item[1].scheduler != NO_SCHEDULER, item[0])):
-        ops += _service_ops(current.get(key), service, purge)
+    for key, service in sorted(wanted.items(), key=_note_first):
+        now = current.get(key)
+        if now != service:
+            ops += _service_ops(now, service, purge, (shares or {}).get(key, _NO_SHARES))
     if purge:
-        ops += [Op("D", service.header) for key, service in sorted(current.items()) if key not in wanted]
+        stale = sorted((item for item in current.items() if item[0] not in wanted), key=_note_first, reverse=True)
+        ops += [Op("D", service.header) for _key, service in stale]
     return ops
+
+
+def _note_first(item: tuple[Key, Service]) -> tuple[bool, Key]:
+    (mark, _family), _service = item
+    return mark % 2 == 0, item[0]
 
 
 def moves(ops: Iterable[Op]) -> bool:
@@ -73,12 +92,11 @@ def outcome(current: Services, ops: Iterable[Op]) -> dict[Key, Service]:
         elif now is None:
             continue
         elif op.verb == "E":
-            table[now.key] = replace(op.service, destinations=now.destinations)
+            table[now.key] = op.service._replace(destinations=now.destinations)
         elif op.verb == "D":
             del table[now.key]
         elif op.destination is not None:
-            destinations = _after(op.verb, op.destination, now.destinations)
-            table[now.key] = replace(now, destinations=destinations)
+            table[now.key] = now._replace(destinations=_after(op.verb, op.destination, now.destinations))
     return table
 
 
@@ -90,48 +108,74 @@ def _after(verb: str, one: Destination, all_: tuple[Destination, ...]) -> tuple[
     return all_ if any(each.key == one.key for each in all_) else (one, *all_)
 
 
-def _service_ops(current: Service | None, wanted: Service, purge: bool) -> list[Op]:
+def _service_ops(
+    current: Service | None, wanted: Service, purge: bool, shares: Mapping[DestinationKey, int]
+) -> list[Op]:
     header = wanted.header
-    if current == wanted:
-        return []
     if current is None:
-        return [Op("A", header), *(op for each in reversed(wanted.destinations) for op in _added(header, each))]
-    ops = [] if current.header == header else [Op("E", header)]
+        first = _unscheduled(header) if _made_aside(wanted) else header
+        ops = [Op("A", first)]
+        current = first
+    else:
+        first = _unscheduled(header) if current.scheduler == NO_SCHEDULER else header
+        ops = [Op("E", first)] if current.header != first else []
+    ops += _destination_ops(current, wanted, purge, _Slots(header, shares))
+    return ops if first == header else [*ops, Op("E", header)]
+
+
+def _made_aside(new: Service) -> bool:
+    """Whether a service gets its scheduler last: to make one table, or lest what drains is given connections."""
+    return len(new.destinations) > 1 and new.scheduler == "mh" or not all(each.weight for each in new.destinations)
+
+
+def _unscheduled(header: Service) -> Service:
+    return header._replace(scheduler=NO_SCHEDULER, scheduler_flags=())
+
+
+def _destination_ops(current: Service, wanted: Service, purge: bool, slots: _Slots) -> list[Op]:
+    ops: list[Op] = []
     here = {each.key: each for each in current.destinations}
     staying = _staying(current.destinations, wanted.destinations) if purge else set(here)
     for each in reversed(wanted.destinations):
         if each.key not in staying:
-            ops += [Op("d", header, each)] if each.key in here else []
-            ops += _added(header, each)
+            ops += [Op("d", slots.header, each)] if each.key in here else []
+            ops += slots.added(each)
         elif here[each.key] != each:
-            ops += _edited(header, here[each.key], each)
+            ops += slots.edited(here[each.key], each)
     if purge:
         listed = {each.key for each in wanted.destinations}
-        ops += [Op("d", header, each) for each in current.destinations if each.key not in listed]
+        ops += [Op("d", slots.header, each) for each in current.destinations if each.key not in listed]
     return ops
 
 
-def _added(service: Service, one: Destination) -> list[Op]:
-    return [Op("a", service, _weighty(one)), *([Op("e", service, one)] if one.former_weight else [])]
+class _Slots(NamedTuple):
+    """Lines about destinations of one service that leave those of weight 0 with the slots that are theirs."""
+
+    header: Service
+    shares: Mapping[DestinationKey, int]
+
+    def added(self, one: Destination) -> list[Op]:
+        return [Op("a", self.header, one)] if one.weight else self._brought_to_nothing("a", one)
+
+    def edited(self, now: Destination, one: Destination) -> list[Op]:
+        if one.weight or now.weight in (0, self._share(one)):
+            return [Op("e", self.header, one)]
+        return self._brought_to_nothing("e", one)
+
+    def _brought_to_nothing(self, verb: str, one: Destination) -> list[Op]:
+        return [Op(verb, self.header, one._replace(weight=self._share(one))), Op("e", self.header, one)]
+
+    def _share(self, one: Destination) -> int:
+        return self.shares.get(one.key) or 1
 
 
-def _edited(service: Service, current: Destination, wanted: Destination) -> list[Op]:
-    """A weight above 0 becomes the former weight before it becomes 0."""
-    lasting = wanted.former_weight and current.weight not in (0, wanted.former_weight)
-    return [*([Op("e", service, _weighty(wanted))] if lasting else []), Op("e", service, wanted)]
-
-
-def _weighty(one: Destination) -> Destination:
-    return replace(one, weight=one.former_weight or one.weight)
-
-
-def _staying(current: Sequence[Destination], wanted: Sequence[Destination]) -> set[tuple[str, int]]:
+def _staying(current: Sequence[Destination], wanted: Sequence[Destination]) -> set[DestinationKey]:
     """The destinations that can stay: the longest end of wanted that stands in current in the same order.
 
     Whatever is added lands before those that stay, so they must be the end of the list.
     """
     place = {each.key: number for number, each in enumerate(current)}
-    staying: set[tuple[str, int]] = set()
+    staying: set[DestinationKey] = set()
     before = len(current)
     for each in reversed(wanted):
         here = place.get(each.key, before)

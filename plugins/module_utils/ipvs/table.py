@@ -1,14 +1,16 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The IPVS table as values: services on firewall marks and their destinations in kernel order."""
+"""The IPVS table as values: services on firewall marks and their destinations in kernel order.
+
+Named tuples rather than dataclasses: a table may hold 100,000 destinations, and is made twice in every run.
+"""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 
@@ -18,45 +20,46 @@ Key = tuple[int, str]
 """(mark, family): what the kernel tells services on marks apart by."""
 
 
+DestinationKey = tuple[str, int]
+"""(address, port): what the kernel tells the destinations of a service apart by."""
+
+NO_SCHEDULER: Final = "none"
+"""A service without a scheduler, which starts no new connections."""
+
 TUNNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "ipip": ("-i",),
     "gue": ("-i", "--tun-type", "gue", "--tun-port", "6080", "--tun-nocsum"),
     "gre": ("-i", "--tun-type", "gre", "--tun-nocsum"),
 }
-"""Tunnels by name, in the words of `ipvsadm -S`; an ipip tunnel is plain `-i`."""
-
-NO_SCHEDULER: Final = "none"
+"""How packets reach a destination, in the words of `ipvsadm -S`; ipip is what plain `-i` means."""
 
 
-@dataclass(frozen=True)
-class Destination:
+class Destination(NamedTuple):
     """A real server of a service.
 
     address: canonical text, IPv6 without brackets.
-    forwarding: how packets reach it, in the words of `ipvsadm -S`.
-    thresholds: connections at which it gets no more, and at which it gets some again; 0 is none.
-    former_weight: of one that drains. mh keeps the slots of a destination by its last weight above 0, which no tool
-    shows, so one with weight 0 has to be given this first. 0 if it does not drain.
+    forwarding: one of TUNNELS, or in the same words whatever else the kernel was told.
+    upper_threshold, lower_threshold: connections at which it gets no new ones, and again gets some; 0 is none.
     """
 
     address: str
     weight: int = 1
     port: int = 0
     forwarding: tuple[str, ...] = TUNNELS["ipip"]
-    thresholds: tuple[int, int] = (0, 0)
-    former_weight: int = field(default=0, compare=False)
+    upper_threshold: int = 0
+    lower_threshold: int = 0
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> DestinationKey:
         return (self.address, self.port)
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """A virtual service on a firewall mark.
 
     scheduler_flags: sorted.
-    extra: further options in the words of `ipvsadm -S` (persistence, persistence engine).
+    persistence: seconds a client stays with its destination; 0 is none.
+    extra: further options in the words of `ipvsadm -S` (mask of the persistence, persistence engine).
     destinations: in kernel order, the head of the kernel's list first.
     """
 
@@ -65,6 +68,7 @@ class Service:
     scheduler: str
     scheduler_flags: tuple[str, ...] = ()
     one_packet: bool = False
+    persistence: int = 0
     extra: tuple[str, ...] = ()
     destinations: tuple[Destination, ...] = ()
 
@@ -75,17 +79,17 @@ class Service:
     @property
     def header(self) -> Service:
         """The service without its destinations."""
-        return replace(self, destinations=())
+        return self._replace(destinations=())
 
 
 Services = Mapping[Key, Service]
 
 
 def thresholds_note(owned: MarkRange) -> Service:
-    """The service that stands as long as any destination has thresholds.
+    """The service that stands while any destination has thresholds. It is on a mark that no packet ever gets.
 
-    The listing that shows all else does not show them, and the one that does shows little else: this tells whether
-    that one has to be read, too.
+    The listing does not show thresholds, and the one that does shows little else. This tells when to read it, too. A
+    scheduler flag would tell it better, but ipvsadm 1.31 shows no flag-3 of the schedulers mh and sh.
     """
     return Service(owned.note, "ipv4", NO_SCHEDULER)
 
@@ -114,7 +118,10 @@ def selector(service: Service) -> str:
 
 def service_words(service: Service) -> str:
     """All words of an -A or -E line; an -E without one of them would set it back to the tool's default."""
-    words = [selector(service), "-s", service.scheduler, *service.extra]
+    words = [selector(service), "-s", service.scheduler]
+    if service.persistence:
+        words += ["-p", str(service.persistence)]
+    words += service.extra
     if service.one_packet:
         words.append("-o")
     if service.scheduler_flags:
@@ -123,11 +130,12 @@ def service_words(service: Service) -> str:
 
 
 def destination_words(service: Service, destination: Destination) -> str:
-    """All words of an -a or -e line."""
+    """All words of an -a or -e line; an -e without one of them would set it back to the tool's default."""
     words = [selector(service), "-r", server(destination), *destination.forwarding, "-w", str(destination.weight)]
-    if any(destination.thresholds):
-        upper, lower = destination.thresholds
-        words += ["-x", str(upper), "-y", str(lower)]
+    if destination.upper_threshold:
+        words += ["-x", str(destination.upper_threshold)]
+    if destination.lower_threshold:
+        words += ["-y", str(destination.lower_threshold)]
     return " ".join(words)
 
 

@@ -37,7 +37,9 @@ def test_reconcile_and_read_back(run) -> None:
     director = FakeDirector()
     result = run(ipvs, director, services=[SERVICE], _ansible_diff=True)
     assert result["changed"]
-    assert result["lines"] == 3
+    assert result["lines"] == 4
+    assert result["invocation"]["module_args"]["services"] == "1 services"
+    assert result["invocation"]["module_args"]["purge"] is True
     assert [side["before_header"] for side in result["diff"]] == ["settings", "ipvsadm -R"]
     assert result["diff"][1]["after"] == (
         "-A -f 13631490 -s mh -b mh-fallback,mh-port\n"
@@ -63,6 +65,86 @@ def test_reconcile_and_read_back(run) -> None:
         }
     ]
     assert not run(ipvs, director, services=info["services"])["changed"]
+
+
+FULL = {
+    "mark": 0xD00002,
+    "family": "ipv6",
+    "scheduler": "mh",
+    "scheduler_flags": ["mh-fallback"],
+    "one_packet": True,
+    "persistence": 10800,
+    "tunnel": "gue",
+    "destinations": [
+        {"address": "2001:db8::1", "weight": 2, "upper_threshold": 20, "lower_threshold": 10},
+        {"address": "2001:db8::2", "weight": 1, "upper_threshold": 0, "lower_threshold": 0},
+    ],
+}
+
+
+def test_every_option_is_written_and_read_back(run) -> None:
+    director = FakeDirector()
+    assert run(ipvs, director, services=[FULL])["changed"]
+    info = run(ipvs_info, director)
+    assert info["services"] == [FULL]
+    director.read_only = True
+    assert not run(ipvs, director, services=info["services"])["changed"]
+
+
+def test_plan_item_is_taken_as_it_is(run) -> None:
+    director = FakeDirector()
+    director.active["10.244.1.2:0"] = 4
+    draining = {"address": "10.244.1.2", "weight": 3, "draining": True, "drain_until": 1795363200.5}
+    other = {"address": "10.244.1.3", "weight": 1, "draining": False, "drain_until": None}
+    thresholds = {"upper_threshold": 0, "lower_threshold": 0}
+    item = {
+        **{name: FULL[name] for name in ("mark", "scheduler", "scheduler_flags", "one_packet")},
+        "family": "ipv4",
+        "persistence": 0,
+        "tunnel": "gre",
+        "destinations": [{**draining, **thresholds}, {**other, **thresholds}],
+    }
+    result = run(ipvs, director, services=[item], purge=False)
+    assert result["stale"]
+    assert result["draining"] == [
+        {
+            "mark": 0xD00002,
+            "family": "ipv4",
+            "address": "10.244.1.2",
+            "connections": 4,
+            "drain_until": 1795363200.5,
+        }
+    ]
+    assert isinstance(result["time"], float)
+    assert not run(ipvs, director, services=[item])["changed"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("tunnel", "vxlan", "value of tunnel must be one of: ipip, gue, gre"),
+        ("persistence", "long", "persistence"),
+        ("persistence", -5, "IPVS service with mark 0xd00002 (ipv4): persistence is -5"),
+        ("family", "ipx", "value of family must be one of: ipv4, ipv6"),
+        ("scheduler", None, "is no name of a scheduler"),
+        ("destinations", [{"address": "10.0.0.1", "upper_threshold": "x"}], "upper_threshold"),
+        ("destinations", [{"address": "10.0.0.1", "draining": "perhaps"}], "draining"),
+        ("destinations", [{"address": "10.0.0.1", "draining": True, "drain_until": "soon"}], "drain_until"),
+        ("destinations", [{"address": "10.0.0.1", "draining": True, "drain_until": "nan"}], "drain_until is nan"),
+        ("destinations", [{"weight": 1}], "missing required arguments: address"),
+        ("destinations", [{"address": "10.0.0.1", "weight": None}], "weight"),
+        ("destinations", None, "destinations"),
+        ("mark", None, "mark"),
+        ("one_packet", None, "one_packet"),
+    ],
+)
+def test_bad_options_are_named_before_anything_is_read(run, option: str, value: Any, message: str) -> None:
+    director = FakeDirector()
+    director.read_only = True
+    result = run(ipvs, director, services=[{**SERVICE, option: value}])
+    assert result.get("failed"), result
+    assert message in result["msg"]
+    assert director.reads == []
 
 
 def test_check_mode_writes_nothing(run) -> None:

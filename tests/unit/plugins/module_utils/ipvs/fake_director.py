@@ -14,6 +14,8 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.sysctls.f
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "ipvs"
 
+THRESHOLDS = "-Ln --nosort --thresholds"
+
 Tokens = tuple[str, ...]
 
 
@@ -23,16 +25,29 @@ class Killed(BaseException):
 
 @dataclass
 class FakeService:
-    """options: the words after the selector; destinations: `address:port` to its words, the head first."""
+    """options: the words after the selector; destinations: `address:port` to its words, the head first.
+
+    last_weights: what the scheduler mh makes its table of, which no command shows.
+    """
 
     options: Tokens
     destinations: dict[str, Tokens] = field(default_factory=dict)
+    last_weights: dict[str, int] = field(default_factory=dict)
+
+    def mh_table(self) -> list[tuple[str, int]]:
+        """What decides which destination has which slots."""
+        return [(server, self.last_weights[server]) for server in self.destinations]
 
 
-def recorded(name: str) -> tuple[str, str]:
+def recorded(name: str, version: str = "1.31") -> tuple[str, str]:
     """A recorded pair: output of `ipvsadm -Ln --nosort --tun-info` and of `ipvsadm -S -n`."""
-    stem = f"ipvsadm-1.31-linux-6.12-{name}"
+    stem = f"ipvsadm-{version}-linux-6.12-{name}"
     return (FIXTURES / f"{stem}.list").read_text(), (FIXTURES / f"{stem}.save").read_text()
+
+
+def recorded_thresholds(name: str, version: str = "1.31") -> str:
+    """The recorded output of `ipvsadm -Ln --nosort --thresholds`."""
+    return (FIXTURES / f"ipvsadm-{version}-linux-6.12-{name}.thresholds").read_text()
 
 
 class FakeDirector(Runner):
@@ -57,9 +72,7 @@ class FakeDirector(Runner):
         self.reads: list[list[str]] = []
         self.refuse: set[str] = set()
         self.weak_moments: list[str] = []
-        self.connections: dict[str, int] = {}
-        self.last_weights: dict[str, int] = {}
-        """By `address:port`, what mh keeps slots by and no tool shows."""
+        self.active: dict[str, int] = {}
 
     def has(self, command: str) -> bool:
         return command in self.commands
@@ -116,10 +129,8 @@ class FakeDirector(Runner):
             return Result(0, "".join(f"{name}\n" for name in sorted({"tcp_cubic", *self.loaded})), "")
         if argv[0] == "ipvsadm":
             assert "ip_vs" in self.loaded, "ipvsadm would load the module"
-            if argv[1:] == ["-Ln", "--nosort", "--thresholds"]:
-                return Result(0, self.thresholds(), "")
-            assert argv[1:] in (["-S", "-n"], ["-Ln", "--nosort", "--tun-info"])
-            return Result(0, self.save() if "-S" in argv else self.listing(), "")
+            told = {"-S -n": self.save, "-Ln --nosort --tun-info": self.listing, THRESHOLDS: self.thresholds}
+            return Result(0, told[" ".join(argv[1:])](), "")
         if argv[:3] == ["modprobe", "-n", "-q"]:
             return Result(0 if argv[3] in self.available else 1, "", "")
         if (result := self.files.run(argv, None)) is not None:
@@ -146,19 +157,30 @@ class FakeDirector(Runner):
         if service is None:
             return 255, "No such service\n"
         if words[0] == "-E":
-            service.options = tuple(options)
-        elif words[0] == "-D":
+            return self._edit(service, options)
+        if words[0] == "-D":
             del self.table[key]
         else:
             return self._destination(words[0], service, options)
         return 0, ""
 
     def _new(self, key: Tokens, options: list[str]) -> tuple[int, str]:
-        module = f"ip_vs_{options[options.index('-s') + 1]}"
-        if module != "ip_vs_none" and module not in self.available:
-            return 0, "Scheduler or persistence engine not found\n"
-        self.loaded.add(module)
-        self.table[key] = FakeService(tuple(options))
+        service = FakeService(())
+        told = self._edit(service, options)
+        if service.options:
+            self.table[key] = service
+        return told
+
+    def _edit(self, service: FakeService, options: list[str]) -> tuple[int, str]:
+        scheduler = _after(tuple(options), "-s")
+        flags = _after(tuple(options), "-b").split(",") if "-b" in options else []
+        if any(not flag.startswith((f"{scheduler}-", "flag-")) for flag in flags):
+            return 2, f"incompatible scheduler flag `{flags[0]}'\n"
+        if scheduler != "none":
+            if f"ip_vs_{scheduler}" not in self.available:
+                return 0, "Scheduler or persistence engine not found\n"
+            self.loaded.add(f"ip_vs_{scheduler}")
+        service.options = tuple(options)
         return 0, ""
 
     def _destination(self, verb: str, service: FakeService, options: list[str]) -> tuple[int, str]:
@@ -170,16 +192,17 @@ class FakeDirector(Runner):
             return 0, "Destination already exists\n"
         if verb != "-a" and server not in service.destinations:
             return 255, "No such destination\n"
-        weight = 0 if verb == "-d" else int(_after(rest, "-w"))
-        if verb == "-a" or weight:
-            self.last_weights[server] = weight
-        if verb == "-a":
-            service.destinations = {server: rest, **service.destinations}
-        elif verb == "-e":
-            service.destinations[server] = rest
-        else:
-            del service.destinations[server]
+        if verb == "-d":
+            del service.destinations[server], service.last_weights[server]
             self.weak_moments.append(self.sysctls["net.ipv4.vs.expire_nodest_conn"])
+            return 0, ""
+        if _threshold(rest, "-y") > _threshold(rest, "-x"):
+            return 255, "Numerical result out of range\n"
+        service.destinations = {server: rest, **service.destinations} if verb == "-a" else service.destinations
+        service.destinations[server] = rest
+        weight = int(_after(rest, "-w"))
+        if weight or verb == "-a":
+            service.last_weights[server] = weight
         return 0, ""
 
     def save(self) -> str:
@@ -188,7 +211,7 @@ class FakeDirector(Runner):
             lines.append(" ".join(("-A", *key, *service.options)))
             for server, words in sorted(service.destinations.items()):
                 tunnel = ("--tun-type", "ipip") if "-i" in words and "--tun-type" not in words else ()
-                shown = words[: words.index("-x")] if "-x" in words else words
+                shown = words[: words.index("-w") + 2]
                 lines.append(" ".join(("-a", *key, "-r", server, *shown, *tunnel)))
         return "".join(line + "\n" for line in lines)
 
@@ -196,13 +219,12 @@ class FakeDirector(Runner):
         lines = ["IP Virtual Server version 1.2.1 (size=4096)", "Prot LocalAddress:Port Scheduler Flags"]
         lines.append("  -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn")
         for key, service in self.table.items():
-            name = {"-f": "FWM", "-t": "TCP"}[key[0]] + f"  {key[1]}" + (" IPv6" if "-6" in key else "")
-            lines.append(f"{name} {_listed(service.options)}")
+            lines.append(_header(key, service))
             for server, words in service.destinations.items():
                 method = next(name for flag, name in _METHODS.items() if flag in words)
                 tunnel = _tunnel(words) if method == "Tunnel" else "n/a"
                 weight = _after(words, "-w")
-                active = self.connections.get(server, 0)
+                active = self.active.get(server, 0)
                 lines.append(f"  -> {server:<28} {method:<7} {tunnel:<13} {weight:<6} {active:<10} 0         ")
         return "".join(line + "\n" for line in lines)
 
@@ -211,12 +233,16 @@ class FakeDirector(Runner):
         lines.append("Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ")
         lines.append("  -> RemoteAddress:Port")
         for key, service in self.table.items():
-            name = {"-f": "FWM", "-t": "TCP"}[key[0]] + f"  {key[1]}" + (" IPv6" if "-6" in key else "")
-            lines.append(f"{name} {_listed(service.options)}")
+            lines.append(_header(key, service))
             for server, words in service.destinations.items():
-                upper, lower = (_after(words, option) if option in words else "0" for option in ("-x", "-y"))
+                upper, lower = _threshold(words, "-x"), _threshold(words, "-y")
                 lines.append(f"  -> {server:<28} {upper:<10} {lower:<10} 0          0         ")
         return "".join(line + "\n" for line in lines)
+
+
+def _header(key: Tokens, service: FakeService) -> str:
+    name = {"-f": "FWM", "-t": "TCP"}[key[0]] + f"  {key[1]}" + (" IPv6" if "-6" in key else "")
+    return f"{name} {_listed(service.options)}"
 
 
 _METHODS = {"-i": "Tunnel", "-m": "Masq", "-g": "Route"}
@@ -226,15 +252,23 @@ def _after(words: Tokens, option: str) -> str:
     return words[words.index(option) + 1]
 
 
+def _threshold(words: Tokens, option: str) -> int:
+    return int(_after(words, option)) if option in words else 0
+
+
 def _tunnel(words: Tokens) -> str:
-    if "--tun-type" not in words:
-        return "ipip"
-    return "gre:-c" if _after(words, "--tun-type") == "gre" else f"gue:{_after(words, '--tun-port')}:-c"
+    kind = _after(words, "--tun-type") if "--tun-type" in words else "ipip"
+    return {"ipip": "ipip", "gre": "gre:-c", "gue": "gue:6080:-c"}[kind]
 
 
 def _listed(options: Tokens) -> str:
     words = [_after(options, "-s")]
-    words += [f"({_after(options, '-b')})"] if "-b" in options else []
+    words += [_flags(words[0], _after(options, "-b"))] if "-b" in options else []
     for option, name in (("-p", "persistent"), ("-M", "mask")):
         words += [name, _after(options, option)] if option in options else []
     return " ".join([*words, *(["ops"] if "-o" in options else [])])
+
+
+def _flags(scheduler: str, flags: str) -> str:
+    """Flags as shown: flag-3 is left out of those of mh and sh."""
+    return f"({','.join(flag for flag in flags.split(',') if scheduler not in ('mh', 'sh') or flag != 'flag-3')})"

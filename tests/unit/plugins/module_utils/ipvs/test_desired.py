@@ -3,13 +3,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import as_options, wish
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import Drain, as_options, wish
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
+    TUNNELS,
+    Destination,
+    Service,
+    thresholds_note,
+)
+from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.strategies import tables
 from hypothesis import given, settings
+
+
+def destination(**changed: Any) -> dict[str, Any]:
+    return {"address": "10.244.1.2", "weight": 1, **changed}
 
 
 def params(*services: dict[str, Any], **others: Any) -> dict[str, Any]:
@@ -38,7 +50,59 @@ def service(**changed: Any) -> dict[str, Any]:
 @settings(deadline=None)
 @given(tables(plain=True))
 def test_options_of_a_table_ask_for_that_table(table) -> None:
-    assert wish(params(*(as_options(one) for one in table.values()))).services == table
+    note = thresholds_note(MarkRange()).key
+    assert wish(params(*options(*(one for key, one in table.items() if key != note)))).services == table
+
+
+def options(*services: Service) -> list[dict[str, Any]]:
+    return [as_options(one) for one in services]
+
+
+def test_tunnel_of_all_destinations() -> None:
+    for tunnel, words in TUNNELS.items():
+        given_ = service(tunnel=tunnel)
+        (one,) = wish(params(given_)).services.values()
+        assert [each.forwarding for each in one.destinations] == [words]
+        assert as_options(one)["tunnel"] == tunnel
+    mixed = one._replace(destinations=(Destination("10.244.1.2"), one.destinations[0]._replace(address="10.244.1.3")))
+    assert as_options(mixed)["tunnel"] is None
+    masqueraded = one._replace(destinations=(Destination("10.244.1.2", forwarding=("-m",)),))
+    assert as_options(masqueraded)["tunnel"] is None
+
+
+def test_draining_destination_weighs_nothing_and_keeps_its_share() -> None:
+    asked = wish(
+        params(
+            service(
+                destinations=[
+                    {"address": "10.244.1.2", "weight": 3, "draining": True, "drain_until": 1795363200.5},
+                    {"address": "10.244.1.3", "weight": 2, "draining": False, "drain_until": None},
+                    {"address": "10.244.1.4", "weight": 0, "draining": True, "drain_until": None},
+                ]
+            )
+        )
+    )
+    assert [each.weight for each in asked.services[0xD00002, "ipv4"].destinations] == [0, 2, 0]
+    assert asked.shares == {(0xD00002, "ipv4"): {("10.244.1.2", 0): 3, ("10.244.1.4", 0): 0}}
+    assert asked.draining == (
+        Drain(0xD00002, "ipv4", "10.244.1.2", 1795363200.5),
+        Drain(0xD00002, "ipv4", "10.244.1.4", None),
+    )
+
+
+def test_thresholds_are_noted() -> None:
+    note = thresholds_note(MarkRange())
+    limited = service(destinations=[destination(upper_threshold=10, lower_threshold=4)])
+    asked = wish(params(limited, service(mark=0xD00004))).services
+    assert asked[0xD00002, "ipv4"].destinations[0][-2:] == (10, 4)
+    assert asked[note.key] == note
+    assert note.key not in wish(params(service())).services
+
+
+def test_the_note_of_thresholds_is_on_a_mark_that_no_service_can_have() -> None:
+    note = thresholds_note(MarkRange())
+    with pytest.raises(DsrError, match="odd marks are reserved"):
+        wish(params(service(mark=note.mark)))
 
 
 def test_flags_by_default() -> None:
@@ -75,7 +139,30 @@ def test_values_of_sysctls_are_normalised() -> None:
         (params(service(scheduler="mh; reboot")), "is no name of a scheduler"),
         (params(service(scheduler="")), "is no name of a scheduler"),
         (params(service(scheduler_flags=["sh-port"])), "Its flags are mh-fallback, mh-port"),
-        (params(service(scheduler="rr", scheduler_flags=["mh-port"])), "scheduler rr has no flag 'mh-port'"),
+        (
+            params(service(scheduler="rr", scheduler_flags=["mh-port"])),
+            "rr has no flag 'mh-port'. It has no flags at all",
+        ),
+        (params(service(scheduler="rr", scheduler_flags=["flag-3"])), "scheduler rr has no flag 'flag-3'"),
+        (params(service(scheduler="none")), "'none' is no name of a scheduler"),
+        (params(service(persistence=-1)), "persistence is -1. Choose seconds from 1 to 2678400, or 0 for none"),
+        (params(service(persistence=2678401)), "persistence is 2678401"),
+        (
+            params(service(destinations=[destination(lower_threshold=5)])),
+            "destination 10.244.1.2: lower_threshold 5 is above upper_threshold 0",
+        ),
+        (
+            params(service(destinations=[destination(upper_threshold=4, lower_threshold=5)])),
+            "is above upper_threshold 4",
+        ),
+        (params(service(destinations=[destination(upper_threshold=-1)])), "upper_threshold is -1"),
+        (params(service(destinations=[destination(upper_threshold=5, lower_threshold=-1)])), "lower_threshold is -1"),
+        (params(service(destinations=[destination(upper_threshold=2**31)])), "upper_threshold is 2147483648"),
+        (params(service(destinations=[destination(drain_until=1.0)])), "has drain_until, but does not drain"),
+        (params(service(destinations=[destination(draining=True, drain_until=-1.0)])), "drain_until is -1.0"),
+        (params(service(destinations=[destination(draining=True, drain_until=math.nan)])), "drain_until is nan"),
+        (params(service(destinations=[destination(draining=True, weight=65536)])), "has weight 65536"),
+        (params(service(destinations=[destination(draining=True, weight=-1)])), "has weight -1"),
         (params(service(destinations=[{"address": "2001:db8::1", "weight": 1}])), "not an ipv4 address"),
         (params(service(destinations=[{"address": "pod", "weight": 1}])), "'pod' is not an ipv4 address"),
         (params(service(destinations=[{"address": "10.0.0.1", "weight": -1}])), "weight from 0 to 65535"),

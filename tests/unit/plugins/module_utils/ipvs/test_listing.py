@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Iterator
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
@@ -12,20 +14,31 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.listing import 
     TornListing,
     foreign_lines,
     parse_listing,
+    parse_thresholds,
+    with_thresholds,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
+    TUNNELS,
     Destination,
     Service,
     canonical_address,
     render,
+    thresholds_note,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
-from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.fake_director import FakeDirector, recorded
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.fake_director import (
+    FakeDirector,
+    recorded,
+    recorded_thresholds,
+)
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.ipvs.strategies import tables
 from hypothesis import given, settings
 
 OWNED = MarkRange()
 MH = ("mh-fallback", "mh-port")
+NAMES = ("empty", "ipv4", "ipv6", "mixed", "tunnels")
+VERSIONS = ("1.31-1+b1", "1.31-5", "1.31-5+b1")
+"""Debian's builds of 1.31: those of 11 and 12, of 13, and of unstable."""
 
 
 def read(name: str) -> dict[tuple[int, str], Service]:
@@ -71,8 +84,8 @@ def test_mixed_table_of_owned_services_with_every_option() -> None:
     ]
     assert services[13631494, "ipv4"].one_packet
     assert services[13631498, "ipv4"].scheduler_flags == ("flag-1", "flag-3")
-    assert services[13631498, "ipv6"].extra == ("-p", "60", "-M", "64")
-    assert services[13631496, "ipv4"].extra == ("-p", "300", "-M", "255.255.255.0")
+    assert (services[13631498, "ipv6"].persistence, services[13631498, "ipv6"].extra) == (60, ("-M", "64"))
+    assert (services[13631496, "ipv4"].persistence, services[13631496, "ipv4"].extra) == (300, ("-M", "255.255.255.0"))
     assert services[13631496, "ipv4"].destinations == (
         Destination("2001:db8::5"),
         Destination("10.244.1.5", forwarding=("-g",)),
@@ -106,7 +119,8 @@ def test_long_addresses_keep_their_column() -> None:
         "sh",
         ("sh-fallback", "sh-port"),
         True,
-        ("-p", "300"),
+        300,
+        (),
         (
             Destination("2001:db8:2444:1111:2222:3333:4444:5556", 3, forwarding=("-m",)),
             Destination("2001:db8:2444:1111:2222:3333:4444:5555", 3, 65535),
@@ -120,6 +134,57 @@ def test_marks_above_two_to_the_31_are_printed_negative() -> None:
     assert list(parse_listing(listing, high).services) == [(0xFFFFFFFF, "ipv4")]
     assert "-A -f -1 -s rr -p 300 --pe sip" in foreign_lines(save, OWNED)
     assert "-A -f -1 -s rr -p 300 --pe sip" not in foreign_lines(save, high)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_table_with_every_feature_in_every_recorded_version(version: str) -> None:
+    listing = parse_listing(recorded("full", version)[0], OWNED)
+    services = with_thresholds(listing, parse_thresholds(recorded_thresholds("full", version), OWNED)).services
+    note = thresholds_note(OWNED)
+    assert services == {
+        note.key: note,
+        (13631490, "ipv4"): Service(
+            13631490,
+            "ipv4",
+            "mh",
+            MH,
+            destinations=(
+                Destination("10.244.1.2", 3, 0, TUNNELS["gue"], 200),
+                Destination("10.244.1.3", 1, 0, TUNNELS["gue"]),
+                Destination("10.244.1.4", 1, 0, TUNNELS["gue"], 2147483647, 100),
+            ),
+        ),
+        (13631490, "ipv6"): Service(
+            13631490,
+            "ipv6",
+            "mh",
+            ("mh-fallback",),
+            persistence=10800,
+            destinations=(
+                Destination("2001:db8:244:1::2", 0, 0, TUNNELS["gre"]),
+                Destination("2001:db8:244:1::3", 1, 0, TUNNELS["gre"], 10, 10),
+            ),
+        ),
+        (13631492, "ipv4"): Service(
+            13631492,
+            "ipv4",
+            "wlc",
+            persistence=86400,
+            destinations=(Destination("10.244.1.3", 5, 0, TUNNELS["gre"]),),
+        ),
+        (13631494, "ipv4"): Service(13631494, "ipv4", "none", destinations=(Destination("10.244.1.5", 5),)),
+        (13631496, "ipv4"): Service(13631496, "ipv4", "mh", ("mh-port",)),
+        (13631498, "ipv4"): Service(13631498, "ipv4", "mh"),
+        (13631500, "ipv4"): Service(13631500, "ipv4", "rr", ("flag-3",), one_packet=True),
+    }
+
+
+def test_listings_of_different_moments_are_torn() -> None:
+    listing = parse_listing(recorded("full", "1.31-5")[0], OWNED)
+    thresholds = dict(parse_thresholds(recorded_thresholds("full", "1.31-5"), OWNED))
+    del thresholds[(13631490, "ipv4"), ("10.244.1.3", 0)]
+    with pytest.raises(TornListing, match=r"lacks a destination of mark 13631490 \(ipv4\)"):
+        with_thresholds(listing, thresholds)
 
 
 @pytest.mark.parametrize("name", ["ipv4", "ipv6", "mixed", "tunnels"])
@@ -155,30 +220,45 @@ def test_connections_are_read_with_the_order() -> None:
 def test_rendered_text_restored_and_listed_reads_back_as_the_same_table(table) -> None:
     director = FakeDirector()
     director.restore(render(table.values()))
-    assert parse_listing(director.listing(), OWNED).services == table
+    listing = parse_listing(director.listing(), OWNED)
+    assert with_thresholds(listing, parse_thresholds(director.thresholds(), OWNED)).services == table
 
 
 def test_no_listing_is_no_empty_table() -> None:
-    with pytest.raises(DsrError, match="cannot read the line ''"):
-        parse_listing("", OWNED)
+    for parse in (parse_listing, parse_thresholds):
+        with pytest.raises(DsrError, match="cannot read the line ''"):
+            parse("", OWNED)
 
 
-@pytest.mark.parametrize("name", ["ipv4", "mixed", "tunnels"])
-@pytest.mark.parametrize("which", [0, 1])
-def test_mutilated_output_never_ends_in_a_traceback(name: str, which: int) -> None:
-    rng = random.Random(f"{name} {which}")
-    text = recorded(name)[which]
+@pytest.mark.parametrize("line", ["", "warning: something", "FWM  13631490 rr persistent", "FWM  13631490 rr new 7"])
+def test_lines_of_an_unknown_kind_are_no_end_of_a_service(line: str) -> None:
+    with pytest.raises(DsrError, match=re.escape(f"cannot read the line '{line}'")):
+        parse_listing(f"IP Virtual Server version 1.2.1 (size=4096)\nFWM  13631492 rr\n{line}\n", OWNED)
+
+
+@pytest.mark.parametrize("parser", ["listing", "thresholds", "save"])
+def test_ten_thousand_mutilated_outputs_and_no_traceback(parser: str) -> None:
+    parse = {"listing": parse_listing, "thresholds": parse_thresholds, "save": foreign_lines}[parser]
+    rng = random.Random(parser)
     refused = 0
-    for _each in range(1000):
+    texts = list(outputs(parser))
+    for number in range(10_000):
         try:
-            if which == 0:
-                parse_listing(mutilated(text, rng), OWNED)
-            else:
-                foreign_lines(mutilated(text, rng), OWNED)
+            parse(mutilated(texts[number % len(texts)], rng), OWNED)
         except DsrError as error:
             assert "cannot read the line" in str(error) or isinstance(error, TornListing)
             refused += 1
-    assert refused
+    assert 100 < refused < 10_000
+
+
+def outputs(parser: str) -> Iterator[str]:
+    """All recorded outputs that a parser is for, and one as large as a table may be with every feature."""
+    if parser == "thresholds":
+        for version in VERSIONS:
+            yield recorded_thresholds("full", version)
+        return
+    for name, version in [*((name, "1.31") for name in NAMES), *(("full", version) for version in VERSIONS)]:
+        yield recorded(name, version)[0 if parser == "listing" else 1]
 
 
 def mutilated(text: str, rng: random.Random) -> str:
