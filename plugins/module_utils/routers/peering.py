@@ -103,6 +103,8 @@ class Peering:
     """All that a dialect must say. password: empty for none. interface: the one towards the nodes; empty if not told.
 
     max_prefixes: routes of one family a node may announce. max_paths: next hops of one route.
+    passive: wait for the nodes; else connect to them, every `connect` seconds (0: as the router does by itself).
+    router_id: empty leaves it to the router. graceful_restart: keep the routes of a node whose speaker restarts.
     """
 
     router: str
@@ -118,6 +120,10 @@ class Peering:
     bfd: Bfd | None
     max_prefixes: int
     max_paths: int
+    passive: bool = True
+    connect: int = 0
+    router_id: str = ""
+    graceful_restart: bool = False
 
     @property
     def internal(self) -> bool:
@@ -158,6 +164,10 @@ def parse_peering(
     max_prefixes: Any = 10000,
     max_paths: Any = 64,
     listen_ranges: Any = (),
+    passive: bool = True,
+    connect: Any = 0,
+    router_id: Any = "",
+    graceful_restart: bool = False,
 ) -> Peering:
     """Peering of the router called name; DsrError names every problem found, a line each.
 
@@ -189,6 +199,10 @@ def parse_peering(
         bfd=parse.bfd(bfd_interval, bfd_multiplier) if bfd else None,
         max_prefixes=parse.integer("dsr_max_prefixes", max_prefixes, 1, 1_000_000),
         max_paths=parse.integer("dsr_max_paths", max_paths, 1, 128),
+        passive=passive or bool(ranges),
+        connect=parse.integer("router_connect", connect, 0, 65535),
+        router_id=parse.router_id(router_id),
+        graceful_restart=graceful_restart,
     )
     problems.raise_any()
     _check(item, peering)
@@ -316,6 +330,12 @@ class _Parser:
                 raise DsrError(
                     f"{item}, interface", f"{shown(value)} is no interface", "Write it as the router does: 'Vlan10'"
                 )
+        return str(value or "")
+
+    def router_id(self, value: Any) -> str:
+        with self._problems:
+            if value and parse_address("router_id", value).version != 4:
+                raise DsrError("router_id", f"{shown(value)} is no IPv4 address", "Write it as 192.0.2.1, or leave it out")
         return str(value or "")
 
     def bfd(self, interval: Any, multiplier: Any) -> Bfd:
