@@ -17,7 +17,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrErr
 
 @dataclass(frozen=True)
 class Blocks:
-    """A file taken apart. foreign: its text without our blocks. blocks: by cluster, without the lines of the markers."""
+    """A file taken apart. foreign: its text without our blocks. blocks: by cluster, without their markers."""
 
     foreign: str
     blocks: Mapping[str, str]
@@ -59,7 +59,7 @@ def with_block(text: str, comment: str, cluster: str, block: str) -> str:
 
 
 def _marker(comment: str) -> re.Pattern[str]:
-    return re.compile(rf"{comment} (?P<kind>BEGIN|END) baremetal\.dsr (?P<cluster>[A-Za-z0-9-]+)")
+    return re.compile(rf"{comment} (?P<kind>BEGIN|END) baremetal\.dsr (?P<cluster>[A-Za-z0-9-]+|\*)")
 
 
 def _broken(path: str, marker: str) -> DsrError:

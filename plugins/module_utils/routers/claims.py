@@ -99,9 +99,7 @@ def _paths(claims: Claims, other: Claims) -> str:
 
 def _overlaps(ours: Iterable[str], theirs: Iterable[str]) -> list[tuple[str, str]]:
     others = [_network(text) for text in theirs]
-    return [
-        (mine, str(other)) for mine in ours for other in others if _version_and_overlap(_network(mine), other)
-    ]
+    return [(mine, str(other)) for mine in ours for other in others if _version_and_overlap(_network(mine), other)]
 
 
 def _version_and_overlap(one: Network, other: Network) -> bool:

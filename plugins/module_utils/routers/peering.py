@@ -38,7 +38,10 @@ MAX_DYNAMIC_NEIGHBORS: Final = 1000
 
 _BITS: Final = {4: 32, 6: 128}
 _MACHINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}")
-_CLUSTER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,19}")
+CLUSTER: Final = r"[A-Za-z0-9][A-Za-z0-9-]{0,19}"
+"""What the name of a cluster looks like."""
+
+_CLUSTER: Final = re.compile(CLUSTER)
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_-]{0,62}")
 _PASSWORD: Final = re.compile(r"[A-Za-z0-9._+=@%,/:^~*()\[\]{}-]{1,80}")
 _RESERVED_ASNS: Final = {0: "is reserved", 23456: "is AS_TRANS, which stands for another number"}
@@ -335,7 +338,9 @@ class _Parser:
     def router_id(self, value: Any) -> str:
         with self._problems:
             if value and parse_address("router_id", value).version != 4:
-                raise DsrError("router_id", f"{shown(value)} is no IPv4 address", "Write it as 192.0.2.1, or leave it out")
+                raise DsrError(
+                    "router_id", f"{shown(value)} is no IPv4 address", "Write it as 192.0.2.1, or leave it out"
+                )
         return str(value or "")
 
     def bfd(self, interval: Any, multiplier: Any) -> Bfd:
