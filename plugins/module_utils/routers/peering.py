@@ -228,18 +228,42 @@ def _family(
 
 def _check(item: str, peering: Peering) -> None:
     """What only shows when the parts are put together."""
-    if peering.keepalive * 3 > peering.hold:
-        raise DsrError(
-            "dsr_bgp_hold",
-            f"is {peering.hold}, less than three keepalives of {peering.keepalive} s",
-            f"Use at least {3 * peering.keepalive}, or a shorter dsr_bgp_keepalive",
-        )
+    _check_hold(peering.keepalive, peering.hold)
     if not any(family.neighbors or family.ranges for family in peering.families):
         raise DsrError(
             item,
             "has no address family in common with the nodes and dsr_vip_pools",
             "Give router, nodes and pools addresses of the same family",
         )
+
+
+def _check_hold(keepalive: int, hold: int) -> None:
+    if keepalive * 3 > hold:
+        raise DsrError(
+            "dsr_bgp_hold",
+            f"is {hold}, less than three keepalives of {keepalive} s",
+            f"Use at least {3 * keepalive}, or a shorter dsr_bgp_keepalive",
+        )
+
+
+def parse_session(
+    asn: Any,
+    keepalive: Any,
+    hold: Any,
+    password: Any,
+    bfd_interval: Any,
+    bfd_multiplier: Any,
+) -> None:
+    """What a node's side of a session has in common with the router's; DsrError, a line per problem."""
+    problems = Problems()
+    parse = _Parser(problems)
+    parse.asn("dsr_node_asn", asn)
+    parse.integer("dsr_bgp_keepalive", keepalive, 1, 21845)
+    parse.integer("dsr_bgp_hold", hold, 3, 65535)
+    parse.password(password, False)
+    parse.bfd(bfd_interval, bfd_multiplier)
+    problems.raise_any()
+    _check_hold(int(keepalive), int(hold))
 
 
 class _Parser:
