@@ -145,6 +145,8 @@ class Frr(Router):
         return with_block(current, self.comment, cluster, block)
 
     def differs(self, text: str, cluster: str) -> list[str] | None:
+        if not self._runner.has("vtysh"):
+            return None
         result = self._runner.run(["vtysh", "-c", "show running-config"], None, writes=False)
         if result.rc != 0:
             return None
@@ -189,6 +191,8 @@ class Bird(Router):
 
     def packaged(self, text: str) -> bool:
         """Whether this is the file as the package brought it. It has a kernel protocol for one next hop."""
+        if not self._runner.has("dpkg-query"):
+            return False
         argv = ["dpkg-query", "--show", "--showformat=${Conffiles}\n", "bird2", "bird3"]
         told = self._runner.run(argv, None, writes=False).out
         digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
@@ -215,6 +219,8 @@ class Bird(Router):
         return current
 
     def differs(self, text: str, cluster: str) -> list[str] | None:
+        if not self._runner.has("birdc"):
+            return None
         argv = ["birdc", "-r", "-s", self._socket, "show", "protocols"]
         result = self._runner.run(argv, None, writes=False)
         if result.rc != 0:

@@ -35,6 +35,7 @@ class Machine(Runner):
         self.up: set[str] = set()
         self.refuses = "no such text"
         self.deaf = False
+        self.installed = True
         self.timer: list[str] = []
         self.writes: list[list[str]] = []
         self.lives: int | None = None
@@ -59,7 +60,7 @@ class Machine(Runner):
         self.running = self.config.read_text()
 
     def has(self, command: str) -> bool:
-        return True
+        return self.installed
 
     def run(self, argv: Sequence[str], stdin: str | None, *, writes: bool) -> Result:
         argv = list(argv)

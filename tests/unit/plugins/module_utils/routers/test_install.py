@@ -220,3 +220,14 @@ def test_bird_of_an_operator(tmp_path: Path) -> None:
     bring(machine, machine.bird, None, "shop", seconds=0)
     bring(machine, machine.bird, None, seconds=0)
     assert machine.config.read_text() == foreign
+
+
+def test_a_machine_that_never_was_a_router(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.config.unlink()
+    machine.installed = False
+    for router in (machine.frr, machine.bird):
+        assert not bring(machine, router, None, seconds=0).changed
+        with pytest.raises(DsrError, match="is not there"):
+            bring(machine, router, peering())
+    assert machine.writes == []
