@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
@@ -28,6 +27,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 FRR_CONFIG: Final = "/etc/frr/frr.conf"
 BIRD_CONFIG: Final = "/etc/bird/bird.conf"
 BIRD_SOCKET: Final = "/run/bird/bird.ctl"
+BIRD_PACKAGED: Final = ("/usr/share/bird2/bird.conf", "/usr/share/bird3/bird.conf", "/usr/share/bird/bird.conf")
+"""What Debian's packages make the configuration from."""
 
 
 class Router(ABC):
@@ -167,9 +168,16 @@ class Bird(Router):
 
     comment = bird_file.COMMENT
 
-    def __init__(self, runner: Runner, path: str = BIRD_CONFIG, socket: str = BIRD_SOCKET) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        path: str = BIRD_CONFIG,
+        socket: str = BIRD_SOCKET,
+        packaged: Sequence[str] = BIRD_PACKAGED,
+    ) -> None:
         super().__init__(runner, path)
         self._socket = socket
+        self._packaged = packaged
         self.load = ("birdc", "-s", socket, "configure")
 
     @property
@@ -190,13 +198,8 @@ class Bird(Router):
         return bird_file.shared(text)
 
     def packaged(self, text: str) -> bool:
-        """Whether this is the file as the package brought it. It has a kernel protocol for one next hop."""
-        if not self._runner.has("dpkg-query"):
-            return False
-        argv = ["dpkg-query", "--show", "--showformat=${Conffiles}\n", "bird2", "bird3"]
-        told = self._runner.run(argv, None, writes=False).out
-        digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-        return bool(re.search(rf"^\s*{re.escape(self.path)} {digest}\b", told, re.MULTILINE))
+        """Whether this is the file as the package brought it. It has kernel protocols for one next hop."""
+        return any(_text(path) == text for path in self._packaged)
 
     def text(self, current: str, cluster: str, peering: Peering | None) -> str:
         if peering and self.packaged(current):
@@ -214,8 +217,7 @@ class Bird(Router):
         current = with_block(current, self.comment, cluster, blocks.get(cluster, ""))
         current = with_block(current, self.comment, bird_file.SHARED, shared)
         if not blocks and current == bird_file.FRESH.format(self.found) and os.path.exists(self.found):
-            with open(self.found, encoding="utf-8", errors="replace") as file:
-                return file.read()
+            return _text(self.found) or ""
         return current
 
     def differs(self, text: str, cluster: str) -> list[str] | None:
@@ -239,3 +241,11 @@ class Bird(Router):
 
 def _paths(peering: Peering | None) -> list[int]:
     return [peering.max_paths] if peering else []
+
+
+def _text(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return None

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +191,7 @@ STOCK = "# stock\nlog syslog all;\nprotocol kernel {\n\tipv4 { export all; };\n}
 
 def test_bird_takes_the_place_of_the_packages_file_and_gives_it_back(tmp_path: Path) -> None:
     machine = Machine(tmp_path, STOCK)
-    machine.conffile = f" {machine.config} {hashlib.md5(STOCK.encode()).hexdigest()}\n"
+    (tmp_path / "packaged.conf").write_text(STOCK)
     bring(machine, machine.bird, peering())
     assert "merge paths yes limit 64;" in machine.config.read_text()
     assert "export all" not in machine.config.read_text()
@@ -200,7 +199,7 @@ def test_bird_takes_the_place_of_the_packages_file_and_gives_it_back(tmp_path: P
     assert not bring(machine, machine.bird, peering()).changed
     bring(machine, machine.bird, None, seconds=0)
     assert machine.config.read_text() == machine.running == STOCK
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.conf"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.conf", "packaged.conf"]
 
 
 def test_bird_of_an_operator(tmp_path: Path) -> None:
