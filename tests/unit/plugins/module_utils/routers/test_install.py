@@ -186,7 +186,7 @@ def test_a_marker_without_its_end(frr: Machine) -> None:
         bring(frr, frr.frr, peering())
 
 
-STOCK = "# stock\nlog syslog all;\nprotocol kernel {\n\tipv4 { export all; };\n}\n"
+STOCK = "# stock\nlog syslog all;\nprotocol device {\n}\nprotocol kernel {\n\tipv4 { export all; };\n}\n"
 
 
 def test_bird_takes_the_place_of_the_packages_file_and_gives_it_back(tmp_path: Path) -> None:
