@@ -107,7 +107,7 @@ def confirm(router: Router, take_back: TakeBack, pause: Callable[[float], None] 
     """
     if not take_back.pending:
         return False
-    down = set(take_back.sessions())
+    down: set[str] = set()
     for _each in range(_LONGEST):
         if take_back.taken:
             take_back.disarm()
