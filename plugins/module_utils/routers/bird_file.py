@@ -17,7 +17,10 @@ COMMENT = "#"
 SHARED = "*"
 """Stands for the name of a cluster in the markers of the block that all clusters share."""
 
-FRESH = "# Takes the place of the file that came with the package; that one is in {}.\nlog syslog all;\nprotocol device {{\n}}\n"
+FRESH = (
+    "# Takes the place of the file that came with the package; that one is in {}.\n"
+    "log syslog all;\nprotocol device {{\n}}\n"
+)
 """Its protocol device must keep the name: BIRD loses the interfaces when one takes the place of another."""
 
 _HIDDEN = re.compile(r'(\bpassword\s+)"[^"]*"')
