@@ -17,6 +17,9 @@ _OURS = r"{}-(?:nodes[46]|vip[46]|in[46]|out|drain|bfd)(?![A-Za-z0-9-])"
 _HIDDEN = re.compile(r"^(\s*neighbor \S+ password )\S.*$", re.MULTILINE)
 _SHARED = re.compile(r"^\s*(router bgp .*|neighbor \S+ (?:remote-as|password|ttl-security) .*)$", re.MULTILINE)
 _BGP = re.compile(r"^router bgp \d+[ \t]*\n(?P<body>(?:[ \t]+.*\n|!.*\n)*)exit[ \t]*\n(?:!\n)?", re.MULTILINE)
+_RESHAPED = re.compile(r".* activate|.* description .*|bgp community-list .*|match community .*")
+"""What FRR does not show where it does it by itself, or may show in other words in another release."""
+
 _WITHOUT_USE = re.compile(
     r"!|bgp bestpath as-path multipath-relax|bgp listen limit \d+|address-family ipv[46] unicast"
     r"|exit-address-family|maximum-paths (?:ibgp )?\d+"
@@ -51,11 +54,11 @@ def shared(text: str) -> frozenset[str]:
 
 
 def missing(text: str, running: str, cluster: str) -> list[str]:
-    """Lines of a block that the running configuration lacks. FRR does not show what it does by itself (activate)."""
+    """Lines of a block that the running configuration lacks."""
     held = {line.strip() for line in running.splitlines()}
     ours = re.compile(_OURS.format(re.escape(cluster)))
     lines = (line.strip() for line in text.splitlines() if ours.search(line))
-    return [line for line in lines if line not in held and not line.endswith(" activate")]
+    return [line for line in lines if line not in held and not _RESHAPED.fullmatch(line)]
 
 
 def holds(text: str, cluster: str) -> bool:
