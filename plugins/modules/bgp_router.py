@@ -40,7 +40,7 @@ options:
   take_back:
     description: Seconds after which a change that was not confirmed is taken back. V(0) for never.
     type: int
-    default: 60
+    default: 120
   name:
     description: Name of this router in messages.
     type: str
@@ -178,7 +178,7 @@ ARGUMENT_SPEC = {
     "state": {"type": "str", "choices": ["present", "confirmed", "absent"], "default": "present"},
     "provider": {"type": "str", "choices": ["frr", "bird"], "default": "frr"},
     "cluster": {"type": "str", "default": "dsr"},
-    "take_back": {"type": "int", "default": 60},
+    "take_back": {"type": "int", "default": 120},
     "name": {"type": "str", "default": "this"},
     "asn": {"type": "int", "default": 64512},
     "node_asn": {"type": "int", "default": 64513},
