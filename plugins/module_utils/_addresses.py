@@ -38,6 +38,11 @@ class Prefix(NamedTuple):
     def holds(self, address: Address) -> bool:
         return address.version == self.version and address.number >> self.shift == self.bits
 
+    def overlaps(self, other: Prefix) -> bool:
+        shift = max(self.shift, other.shift)
+        same = self.bits >> (shift - self.shift) == other.bits >> (shift - other.shift)
+        return self.version == other.version and same
+
     @property
     def length(self) -> int:
         return _BITS[self.version] - self.shift

@@ -84,6 +84,7 @@ def parse_cluster(
             with problems:
                 pools.append(parse_prefix("dsr_vip_pools", value))
     known = _parse_nodes(nodes, problems)
+    _check_pools(pools, known.values(), problems)
     problems.raise_any()
 
     parsed = ServiceParser(known, pools, tunnel, problems).parse(services)
@@ -101,6 +102,25 @@ def parse_cluster(
         mtu=mtu,
         overlay_overhead=overlay_overhead,
     )
+
+
+def _check_pools(pools: Iterable[Prefix], nodes: Iterable[Node], problems: Problems) -> None:
+    """A router that took host routes of pods or nodes from a node would send their packets to it."""
+    nodes = list(nodes)
+    for pool in pools:
+        with problems:
+            _check_pool(pool, nodes)
+
+
+def _check_pool(pool: Prefix, nodes: Iterable[Node]) -> None:
+    cure = "Take the VIPs from a network of their own"
+    for node in nodes:
+        for address in node.addresses:
+            if pool.holds(address):
+                raise DsrError("dsr_vip_pools", f"{pool.text} holds {address.text} of node {node.name}", cure)
+        for cidr in node.pod_cidrs:
+            if pool.overlaps(cidr):
+                raise DsrError("dsr_vip_pools", f"{pool.text} overlaps {cidr.text}, pods of node {node.name}", cure)
 
 
 def _check_mtu(mtu: int, services: Iterable[Service]) -> None:

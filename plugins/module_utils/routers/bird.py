@@ -11,16 +11,21 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering impo
 
 
 def lines(peering: Peering) -> Iterator[str]:
-    for family in peering.families:
-        yield from _filter(family)
-        yield from _template(peering, family)
-        yield from _sessions(peering, family)
+    yield from sessions(peering)
     yield "# For the whole daemon, once: leave out what your configuration has, and compare it with yours."
     if peering.bfd:
         yield f"protocol bfd '{peering.cluster}-bfd' {{"
         yield "}"
     for family in peering.families:
         yield from _kernel(peering, family)
+
+
+def sessions(peering: Peering) -> Iterator[str]:
+    """All that belongs to this cluster alone."""
+    for family in peering.families:
+        yield from _filter(family)
+        yield from _template(peering, family)
+        yield from _sessions(peering, family)
 
 
 def notes(peering: Peering) -> Iterator[str]:
@@ -45,7 +50,13 @@ def _template(peering: Peering, family: Family) -> Iterator[str]:
     yield f"template bgp '{family.nodes}' {{"
     yield f'\tdescription "{peering.description}";'
     yield f"\tlocal as {peering.asn};"
-    yield from ("\tdirect;", "\tpassive yes;")
+    yield "\tdirect;"
+    if peering.passive:
+        yield "\tpassive yes;"
+    elif peering.connect:
+        yield from ("\tconnect delay time 1;", f"\tconnect retry time {peering.connect};")
+    if peering.graceful_restart:
+        yield "\tgraceful restart yes;"
     yield f"\tkeepalive time {peering.keepalive};"
     yield f"\thold time {peering.hold};"
     yield "\terror wait time 1, 5;"  # else a node that was lost is refused for a minute

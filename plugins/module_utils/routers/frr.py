@@ -28,6 +28,8 @@ def lines(peering: Peering) -> Iterator[str]:
     for family in peering.families:
         yield from _inbound(peering, family)
     yield from (f"route-map {peering.outbound} deny 10", "exit", "!", f"router bgp {peering.asn}")
+    if peering.router_id:
+        yield f" bgp router-id {peering.router_id}"
     if not peering.internal:
         yield " bgp bestpath as-path multipath-relax"
     if any(family.ranges for family in peering.families):
@@ -86,7 +88,8 @@ def _group(peering: Peering, family: Family, profile: str) -> Iterator[str]:
     yield f"{group} peer-group"
     yield f"{group} remote-as {peering.node_asn}"
     yield f"{group} description {peering.description}"
-    yield f"{group} passive"
+    if peering.passive:
+        yield f"{group} passive"
     if peering.bfd:
         yield f"{group} bfd"
         yield f"{group} bfd profile {profile}"
@@ -94,7 +97,11 @@ def _group(peering: Peering, family: Family, profile: str) -> Iterator[str]:
         yield f"{group} password {peering.password}"
     if peering.ttl_security:
         yield f"{group} ttl-security hops 1"
+    if peering.graceful_restart:
+        yield f"{group} graceful-restart"
     yield f"{group} timers {peering.keepalive} {peering.hold}"
+    if peering.connect:
+        yield f"{group} timers connect {peering.connect}"
     for network in family.ranges:
         yield f" bgp listen range {network} peer-group {family.nodes}"
     for neighbor in family.neighbors:

@@ -38,7 +38,10 @@ MAX_DYNAMIC_NEIGHBORS: Final = 1000
 
 _BITS: Final = {4: 32, 6: 128}
 _MACHINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}")
-_CLUSTER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,19}")
+CLUSTER: Final = r"[A-Za-z0-9][A-Za-z0-9-]{0,19}"
+"""What the name of a cluster looks like."""
+
+_CLUSTER: Final = re.compile(CLUSTER)
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_-]{0,62}")
 _PASSWORD: Final = re.compile(r"[A-Za-z0-9._+=@%,/:^~*()\[\]{}-]{1,80}")
 _RESERVED_ASNS: Final = {0: "is reserved", 23456: "is AS_TRANS, which stands for another number"}
@@ -103,6 +106,8 @@ class Peering:
     """All that a dialect must say. password: empty for none. interface: the one towards the nodes; empty if not told.
 
     max_prefixes: routes of one family a node may announce. max_paths: next hops of one route.
+    passive: wait for the nodes; else connect to them, every `connect` seconds (0: as the router does by itself).
+    router_id: empty leaves it to the router. graceful_restart: keep the routes of a node whose speaker restarts.
     """
 
     router: str
@@ -118,6 +123,10 @@ class Peering:
     bfd: Bfd | None
     max_prefixes: int
     max_paths: int
+    passive: bool = True
+    connect: int = 0
+    router_id: str = ""
+    graceful_restart: bool = False
 
     @property
     def internal(self) -> bool:
@@ -158,6 +167,10 @@ def parse_peering(
     max_prefixes: Any = 10000,
     max_paths: Any = 64,
     listen_ranges: Any = (),
+    passive: bool = True,
+    connect: Any = 0,
+    router_id: Any = "",
+    graceful_restart: bool = False,
 ) -> Peering:
     """Peering of the router called name; DsrError names every problem found, a line each.
 
@@ -189,6 +202,10 @@ def parse_peering(
         bfd=parse.bfd(bfd_interval, bfd_multiplier) if bfd else None,
         max_prefixes=parse.integer("dsr_max_prefixes", max_prefixes, 1, 1_000_000),
         max_paths=parse.integer("dsr_max_paths", max_paths, 1, 128),
+        passive=passive or bool(ranges),
+        connect=parse.integer("router_connect", connect, 0, 65535),
+        router_id=parse.router_id(router_id),
+        graceful_restart=graceful_restart,
     )
     problems.raise_any()
     _check(item, peering)
@@ -211,18 +228,42 @@ def _family(
 
 def _check(item: str, peering: Peering) -> None:
     """What only shows when the parts are put together."""
-    if peering.keepalive * 3 > peering.hold:
-        raise DsrError(
-            "dsr_bgp_hold",
-            f"is {peering.hold}, less than three keepalives of {peering.keepalive} s",
-            f"Use at least {3 * peering.keepalive}, or a shorter dsr_bgp_keepalive",
-        )
+    _check_hold(peering.keepalive, peering.hold)
     if not any(family.neighbors or family.ranges for family in peering.families):
         raise DsrError(
             item,
             "has no address family in common with the nodes and dsr_vip_pools",
             "Give router, nodes and pools addresses of the same family",
         )
+
+
+def _check_hold(keepalive: int, hold: int) -> None:
+    if keepalive * 3 > hold:
+        raise DsrError(
+            "dsr_bgp_hold",
+            f"is {hold}, less than three keepalives of {keepalive} s",
+            f"Use at least {3 * keepalive}, or a shorter dsr_bgp_keepalive",
+        )
+
+
+def parse_session(
+    asn: Any,
+    keepalive: Any,
+    hold: Any,
+    password: Any,
+    bfd_interval: Any,
+    bfd_multiplier: Any,
+) -> None:
+    """What a node's side of a session has in common with the router's; DsrError, a line per problem."""
+    problems = Problems()
+    parse = _Parser(problems)
+    parse.asn("dsr_node_asn", asn)
+    parse.integer("dsr_bgp_keepalive", keepalive, 1, 21845)
+    parse.integer("dsr_bgp_hold", hold, 3, 65535)
+    parse.password(password, False)
+    parse.bfd(bfd_interval, bfd_multiplier)
+    problems.raise_any()
+    _check_hold(int(keepalive), int(hold))
 
 
 class _Parser:
@@ -315,6 +356,14 @@ class _Parser:
             if value and (not isinstance(value, str) or not _INTERFACE.fullmatch(value)):
                 raise DsrError(
                     f"{item}, interface", f"{shown(value)} is no interface", "Write it as the router does: 'Vlan10'"
+                )
+        return str(value or "")
+
+    def router_id(self, value: Any) -> str:
+        with self._problems:
+            if value and parse_address("router_id", value).version != 4:
+                raise DsrError(
+                    "router_id", f"{shown(value)} is no IPv4 address", "Write it as 192.0.2.1, or leave it out"
                 )
         return str(value or "")
 

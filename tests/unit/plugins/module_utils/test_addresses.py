@@ -28,3 +28,11 @@ def test_networks_are_ordered_as_numbers_ipv4_first(
 @given(_NETWORKS)
 def test_length(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
     assert parse_prefix("x", str(network)).length == network.prefixlen
+
+
+@given(_NETWORKS, _NETWORKS)
+def test_overlap(
+    one: ipaddress.IPv4Network | ipaddress.IPv6Network, other: ipaddress.IPv4Network | ipaddress.IPv6Network
+) -> None:
+    wanted = one.version == other.version and one.overlaps(other)
+    assert parse_prefix("x", str(one)).overlaps(parse_prefix("x", str(other))) == wanted

@@ -39,6 +39,14 @@ REFUSED: dict[str, tuple[Change, str]] = {
         given_as(vip_pools=["203.0.113.1/24"]),
         "dsr_vip_pools: '203.0.113.1/24' has host bits set. Write '203.0.113.0/24'",
     ),
+    "pool over pods": (
+        given_as(vip_pools=["10.0.0.0/8", "2001:db8:f::/64"]),
+        "dsr_vip_pools: 10.0.0.0/8 overlaps 10.244.1.0/24, pods of node",
+    ),
+    "pool over nodes": (
+        given_as(vip_pools=["192.0.2.0/24", "203.0.113.0/24", "2001:db8:f::/64"]),
+        "dsr_vip_pools: 192.0.2.0/24 holds 192.0.2.11 of node",
+    ),
     "pools a string": (given_as(vip_pools="203.0.113.0/24"), "dsr_vip_pools: is '203.0.113.0/24', not a list"),
     "node without address": (node(addresses=[]), "node n1: has no address"),
     "node without addresses": (without("nodes", "n1", "addresses"), "node n1: lacks the keys addresses"),

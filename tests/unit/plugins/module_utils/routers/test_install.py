@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A router comes to its peering, keeps what is not ours, and comes back from a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.install import apply, confirm, plan
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.managed import Router
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Peering, parse_peering
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.cases import NODES, SECRET
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.router_machine import Killed, Machine
+
+FOREIGN = "hostname edge\n!\nrouter bgp 64512\n neighbor 198.51.100.9 remote-as 64999\nexit\n"
+ROUTER = {"addresses": ["192.0.2.1", "2001:db8:fab::1"]}
+POOLS = ["203.0.113.0/24", "2001:db8:f::/64"]
+
+
+def peering(**options: Any) -> Peering:
+    return parse_peering("edge-1", ROUTER, **{"nodes": NODES, "vip_pools": POOLS, "show_password": True, **options})
+
+
+def bring(machine: Machine, router: Router, wanted: Peering | None, cluster: str = "dsr", seconds: int = 60) -> Any:
+    way_back = machine.take_back(cluster)
+    change = plan(router, cluster, wanted, unconfirmed=way_back.pending)
+    if change.changed:
+        apply(machine, change, way_back, seconds=seconds, pause=lambda _seconds: None)
+    return change
+
+
+def stay(machine: Machine, router: Router, cluster: str = "dsr") -> bool:
+    return confirm(router, machine.take_back(cluster), pause=lambda _seconds: machine.elapse())
+
+
+@pytest.fixture
+def frr(tmp_path: Path) -> Machine:
+    return Machine(tmp_path, FOREIGN)
+
+
+def test_comes_and_goes_and_leaves_the_rest(frr: Machine) -> None:
+    assert bring(frr, frr.frr, peering()).changed
+    assert stay(frr, frr.frr)
+    assert frr.config.read_text().startswith(FOREIGN)
+    assert not (frr.folder / "run").exists()
+    count = len(frr.writes)
+    assert not bring(frr, frr.frr, peering()).changed
+    assert not stay(frr, frr.frr)
+    assert len(frr.writes) == count
+    assert bring(frr, frr.frr, None, seconds=0).result()["clusters"] == []
+    assert (frr.config.read_text(), frr.running) == (FOREIGN, FOREIGN)
+    assert not bring(frr, frr.frr, None, seconds=0).changed
+
+
+def test_wherever_it_is_killed_the_next_run_or_the_timer_mends_it(tmp_path: Path) -> None:
+    for lives in range(20):
+        (tmp_path / str(lives)).mkdir()
+        machine = Machine(tmp_path / str(lives), FOREIGN)
+        machine.lives = lives
+        try:
+            bring(machine, machine.frr, peering())
+            done = True
+        except Killed:
+            done = False
+        machine.lives = None
+        if machine.timer and not done:
+            before = machine.config.read_text()
+            machine.elapse()
+            assert machine.config.read_text() == machine.running == FOREIGN, before
+        bring(machine, machine.frr, peering())
+        assert machine.config.read_text() == machine.running
+        stay(machine, machine.frr)
+        assert not bring(machine, machine.frr, peering()).changed
+        assert not machine.timer
+        if done:
+            return
+    raise AssertionError("it never came to its end")
+
+
+def test_a_session_that_stays_away_brings_the_old_file_back(frr: Machine) -> None:
+    bring(frr, frr.frr, peering())
+    stay(frr, frr.frr)
+    good = frr.config.read_text()
+    frr.up = {"192.0.2.21", "198.51.100.9"}
+    bring(frr, frr.frr, peering(max_prefixes=7))
+    frr.up = {"198.51.100.9"}
+    with pytest.raises(DsrError, match=r"taken back: the sessions with 192\.0\.2\.21 did not come back"):
+        stay(frr, frr.frr)
+    assert frr.config.read_text() == frr.running == good
+    assert not (frr.folder / "run").exists()
+
+
+def test_nobody_waits_for_nodes_that_must_change_too(frr: Machine) -> None:
+    bring(frr, frr.frr, peering())
+    stay(frr, frr.frr)
+    frr.up = {"192.0.2.21", "198.51.100.9"}
+    bring(frr, frr.frr, peering(password=SECRET))
+    frr.up = {"198.51.100.9"}
+    assert stay(frr, frr.frr)
+
+
+def test_password_is_nowhere_to_be_seen_and_the_file_is_closed(frr: Machine) -> None:
+    change = bring(frr, frr.frr, peering(password=SECRET))
+    other = bring(frr, frr.frr, peering(password="another"))
+    assert SECRET in change.wanted
+    assert SECRET not in str(change.result()) + str(other.result()) + str(frr.writes)
+    assert other.result()["diff"]["before"] != other.result()["diff"]["after"]
+    assert frr.config.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_the_checker_refuses_changes_nothing(frr: Machine) -> None:
+    frr.refuses = "maximum-paths 64"
+    with pytest.raises(DsrError, match="its new text was refused"):
+        bring(frr, frr.frr, peering())
+    assert frr.config.read_text() == FOREIGN
+    assert sorted(path.name for path in frr.folder.iterdir()) == ["daemon.conf"]
+
+
+def test_a_daemon_that_does_not_take_it_gets_the_old_file_back(frr: Machine) -> None:
+    frr.deaf = True
+    with pytest.raises(DsrError, match="was loaded, but not taken"):
+        bring(frr, frr.frr, peering())
+    assert frr.config.read_text() == FOREIGN
+    assert not frr.timer
+
+
+def test_write_memory_took_the_markers(frr: Machine) -> None:
+    bring(frr, frr.frr, peering())
+    stay(frr, frr.frr)
+    lines = [line for line in frr.config.read_text().splitlines(keepends=True) if not line.startswith("!")]
+    frr.config.write_text("".join(lines))
+    bring(frr, frr.frr, peering(nodes={"k8s-1": NODES["k8s-1"]}))
+    assert "192.0.2.22" not in frr.config.read_text()
+    assert frr.config.read_text().count("neighbor dsr-nodes4 peer-group") == 1
+    bring(frr, frr.frr, None, seconds=0)
+    assert "dsr-" not in frr.config.read_text()
+    assert "neighbor 198.51.100.9 remote-as 64999" in frr.config.read_text()
+
+
+def test_clusters_share_a_router(frr: Machine) -> None:
+    other = {
+        "cluster": "shop",
+        "vip_pools": ["198.51.100.0/25"],
+        "nodes": {"s1": {"addresses": ["192.0.2.51"]}},
+    }
+    bring(frr, frr.frr, peering())
+    first = frr.config.read_text()
+    assert bring(frr, frr.frr, peering(**other), "shop").result()["clusters"] == ["dsr", "shop"]
+    assert frr.config.read_text().startswith(first)
+    bring(frr, frr.frr, None, "shop", seconds=0)
+    assert frr.config.read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vip_pools": ["203.0.113.128/25"]}, r"pool 203\.0\.113\.128/25 overlaps 203\.0\.113\.0/24 of cluster dsr"),
+        ({"nodes": NODES}, r"node 192\.0\.2\.21 is a node of cluster dsr too"),
+        ({"router_asn": 64600}, "wants this router in AS 64600, but cluster dsr has AS 64512"),
+        ({"max_paths": 8}, "dsr_max_paths gives 'maximum-paths 8', but cluster dsr has 'maximum-paths 64'"),
+    ],
+)
+def test_what_two_clusters_cannot_share(frr: Machine, options: dict[str, Any], message: str) -> None:
+    bring(frr, frr.frr, peering())
+    before = frr.config.read_text()
+    other = {"cluster": "shop", "vip_pools": ["198.51.100.0/25"], "nodes": {"s1": {"addresses": ["192.0.2.51"]}}}
+    with pytest.raises(DsrError, match=message):
+        bring(frr, frr.frr, peering(**{**other, **options}), "shop")
+    assert frr.config.read_text() == before
+
+
+def test_what_the_operator_has_is_not_overridden(frr: Machine) -> None:
+    with pytest.raises(DsrError, match="in AS 64999, but the rest of its configuration has AS 64512"):
+        bring(frr, frr.frr, peering(router_asn=64999))
+    with pytest.raises(DsrError, match=r"has a neighbor 198\.51\.100\.9 already"):
+        bring(frr, frr.frr, peering(nodes={"x": {"addresses": ["198.51.100.9"]}}))
+
+
+def test_a_marker_without_its_end(frr: Machine) -> None:
+    frr.config.write_text(FOREIGN + "! BEGIN baremetal.dsr dsr\nip prefix-list x\n")
+    with pytest.raises(DsrError, match="has no counterpart"):
+        bring(frr, frr.frr, peering())
+
+
+STOCK = "# stock\nlog syslog all;\nprotocol device {\n}\nprotocol kernel {\n\tipv4 { export all; };\n}\n"
+
+
+def test_bird_takes_the_place_of_the_packages_file_and_gives_it_back(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, STOCK)
+    (tmp_path / "packaged.conf").write_text(STOCK)
+    bring(machine, machine.bird, peering())
+    assert "merge paths yes limit 64;" in machine.config.read_text()
+    assert "export all" not in machine.config.read_text()
+    machine.take_back().disarm()
+    assert not bring(machine, machine.bird, peering()).changed
+    bring(machine, machine.bird, None, seconds=0)
+    assert machine.config.read_text() == machine.running == STOCK
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.conf", "packaged.conf"]
+
+
+def test_bird_of_an_operator(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, STOCK)
+    with pytest.raises(DsrError, match="installs one next hop of a route"):
+        bring(machine, machine.bird, peering())
+    foreign = STOCK.replace("ipv4 {", "merge paths yes; ipv4 {") + "protocol bfd {}\n"
+    machine = Machine(tmp_path, foreign)
+    bring(machine, machine.bird, peering())
+    text = machine.config.read_text()
+    assert "dsr-kernel6" in text
+    assert "dsr-kernel4" not in text
+    assert "dsr-bfd" not in text
+    other = {"cluster": "shop", "vip_pools": ["198.51.100.0/25"], "nodes": {"s1": {"addresses": ["192.0.2.51"]}}}
+    bring(machine, machine.bird, peering(**other), "shop")
+    assert 'proto ~ "dsr-*" || proto ~ "shop-*"' in machine.config.read_text()
+    bring(machine, machine.bird, None, "shop", seconds=0)
+    bring(machine, machine.bird, None, seconds=0)
+    assert machine.config.read_text() == foreign
+
+
+def test_a_machine_that_never_was_a_router(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.config.unlink()
+    machine.installed = False
+    for router in (machine.frr, machine.bird):
+        assert not bring(machine, router, None, seconds=0).changed
+        with pytest.raises(DsrError, match="is not there"):
+            bring(machine, router, peering())
+    assert machine.writes == []
