@@ -9,6 +9,7 @@ import importlib.util
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -396,3 +397,12 @@ def test_both_sides_agree_on_what_is_ours() -> None:
 
     assert guard.RULE_PROTOCOL == str(route.PROTOCOL)
     assert guard.JUMPS == {"raw": iptables.UNTRACK, "mangle": iptables.MARK}
+
+
+def test_program_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    places = [f"--{name}={tmp_path / name}" for name in ("vips", "socket", "kept", "drained")]
+    with subprocess.Popen([sys.executable, "-I", str(PROGRAM), *places, "--interval=60"]) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.terminate()
+        assert process.wait(10) == 0
