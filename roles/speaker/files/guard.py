@@ -122,22 +122,20 @@ class Tables:
         return _items(argv, self._require(argv))
 
     def _served(self, version: int, ranges: Sequence[tuple[int, int]]) -> bool:
-        """Whether a service of one of these ranges of marks has a destination of this IP version."""
-        ours = False
+        """Whether a service of one of these ranges of marks has a destination of this IP version.
+
+        The kernel's own list costs next to nothing where the first service will do, but it may miss one. So what it
+        does not show ipvsadm is asked for.
+        """
         try:
             with open(self._ip_vs, encoding="ascii", errors="replace") as lines:
-                for line in lines:
-                    service = _SERVICE.match(line)
-                    if service:
-                        mark = int(service[1] or "0", 16)
-                        ours = service[1] is not None and any(mark & mask == base for base, mask in ranges)
-                    elif ours and line.startswith("  -> ") and ("[" in line) == (version == 6):
-                        return True
-        except FileNotFoundError:
+                if _has_destination(lines, 16, version, ranges):
+                    return True
+        except FileNotFoundError:  # the module is not loaded, and ipvsadm would load it
             return False
         except OSError as error:
             raise Unknown(f"{self._ip_vs}: {error}") from error
-        return False
+        return _has_destination(self._require(["ipvsadm", "-L", "-n"]).stdout.splitlines(), 10, version, ranges)
 
     def _leads_into(self, version: int, table: str, chain: str) -> bool:
         saved = self._require(["iptables-save" if version == 4 else "ip6tables-save", "-t", table]).stdout.splitlines()
@@ -155,6 +153,19 @@ class Tables:
         done = self._run(argv)
         _check(argv, done)
         return done
+
+
+def _has_destination(lines: Iterable[str], base: int, version: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    """base: that of the marks."""
+    ours = False
+    for line in lines:
+        service = _SERVICE.match(line)
+        if service:
+            mark = int(service[1] or "0", base)
+            ours = service[1] is not None and any(mark & mask == wanted for wanted, mask in ranges)
+        elif ours and line.startswith("  -> ") and ("[" in line) == (version == 6):
+            return True
+    return False
 
 
 def _check(argv: Sequence[str], done: subprocess.CompletedProcess[str]) -> None:

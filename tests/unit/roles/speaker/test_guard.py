@@ -94,6 +94,7 @@ class Machine:
         self.asked: list[str] = []
         self.after_reading: list[Any] = []
         self.state = "running"
+        self.listed: str | None = None
 
     def restore(self) -> None:
         self.ip_vs.write_text(IP_VS)
@@ -122,6 +123,9 @@ class Machine:
             return (0, json.dumps(found), "") if found else (2, "", "Error: ipv4: FIB table does not exist.\n")
         if argv[0] in ("iptables-save", "ip6tables-save"):
             return 0, self.saved[argv[-1]], ""
+        if argv[0] == "ipvsadm":
+            listed = self.listed if self.listed is not None else self.ip_vs.read_text()
+            return 0, re.sub(r"FWM  (\w+)", lambda mark: f"FWM  {int(mark[1], 16)}", listed), ""
         if argv[0] == "ipset":
             count = self.sets.get(argv[-1])
             if count is None:
@@ -263,6 +267,14 @@ def test_torn_listing_is_read_again(machine: Machine) -> None:
     machine.after_reading = [machine.restore]
     machine.start().check()
     assert machine.announced == VIPS
+
+
+def test_service_that_the_kernels_own_list_misses_is_asked_for(machine: Machine) -> None:
+    machine.listed = IP_VS
+    lose_services(machine)
+    machine.start().check()
+    assert machine.announced == VIPS
+    assert "ipvsadm -L -n" in machine.asked
 
 
 @pytest.mark.parametrize("tool", ["ip", "iptables-save", "ipset"])
