@@ -15,8 +15,12 @@ from ansible_collections.baremetal.dsr.plugins.filter.teardown import routed
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import parse_address
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 
-DRAINED, SPOKEN, SERVED = "dsr_drain_file", "dsr_drain_bgp", "dsr_drain_ipvs"
-"""Registered results: of stat of the file that says a node is drained, of bgp_info, of ipvs_info."""
+DRAINED = "dsr_drain_file"
+"""Registered result of stat of the file that says a node is drained."""
+SPOKEN = "dsr_drain_bgp"
+"""That of bgp_info."""
+SERVED = "dsr_drain_ipvs"
+"""That of ipvs_info."""
 DRAIN_COMMUNITY = "65535:0"
 _NAMED = 5
 

@@ -404,6 +404,10 @@ def test_shutdown_is_told_from_a_stop_of_the_unit(machine: Machine, state: str, 
     assert guard.shutting_down(machine.run) is stops
 
 
+def test_one_good_look_is_not_enough() -> None:
+    assert guard.STEADY > 1 and guard.READINGS > 1
+
+
 def test_both_sides_agree_on_what_is_ours() -> None:
     from ansible_collections.baremetal.dsr.plugins.module_utils.steering import iptables, route
 
