@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._path_mtu import inner_mtu
-from ansible_collections.baremetal.dsr.plugins.module_utils.model import Cluster, Service
+from ansible_collections.baremetal.dsr.plugins.module_utils.model import LOCAL, Cluster, Service
+from ansible_collections.baremetal.dsr.plugins.module_utils.plan_local import announcers
 from ansible_collections.baremetal.dsr.plugins.module_utils.schedulers import FALLBACK_FLAGS
 
 MH_BACKENDS: Final = 40
@@ -24,9 +25,15 @@ def advice(cluster: Cluster) -> Iterator[str]:
             f"A dsr_mtu of {cluster.mtu} leaves {inner_mtu(cluster, 6)} bytes for IPv6 packets to pods: with less than"
             f" {_MIN_MTU_IPV6} IPVS sends none. Raise the MTU of the network between the nodes."
         )
+    announced = announcers(service for service in cluster.services if service.policy == LOCAL)
     for service in cluster.services:
         yield from _of_hashing(service)
         yield from _of_one_directors_view(service)
+        if service.policy == LOCAL and service.accepts and service.vip not in announced:
+            yield (
+                f"No node announces VIP {service.vip.text} of service {service.name}: it has policy local, and no node"
+                " holds a backend that takes connections of every service on that VIP. Give them VIPs of their own."
+            )
         if service.backends and not service.accepts:
             yield (
                 f"All backends of service {service.name} are draining: new connections are refused, and VIP"

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import TypedDict
@@ -18,7 +18,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Ad
 from ansible_collections.baremetal.dsr.plugins.module_utils._advice import advice
 from ansible_collections.baremetal.dsr.plugins.module_utils._path_mtu import Mss, mss, tunnels
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.model import Backend, Cluster, Service
+from ansible_collections.baremetal.dsr.plugins.module_utils.model import LOCAL, Backend, Cluster, Service
+from ansible_collections.baremetal.dsr.plugins.module_utils.plan_local import announcers, by_node
 
 
 class PortPlan(TypedDict):
@@ -40,6 +41,7 @@ class ServicePlan(TypedDict):
     vip: str
     family: str
     mark: int
+    policy: str
     ports: list[PortPlan]
     backends: list[BackendPlan]
 
@@ -87,7 +89,7 @@ class SteeringEntry(TypedDict):
 
 class SteeringPlan(TypedDict):
     """vips: all, also those to be refused for want of backends. entries: what gets a service's mark, if it comes from
-    one of its source_ranges (none: from anywhere)."""
+    one of its source_ranges (none: from anywhere); of a service of policy local only where there is a backend."""
 
     vips: list[str]
     entries: list[SteeringEntry]
@@ -116,6 +118,8 @@ class HostPlan(TypedDict):
 
     services by name, ipvs by mark, pods only those on this host (draining ones too: they keep their connections),
     announce the VIPs with at least one backend that is not draining (of any weight), warnings a sentence or two each.
+    Of a service of policy local ipvs holds this host's backends only, and announce its VIP only where
+    announcers[VIP] names this host. announcers: nodes by VIP of policy local, for VIPs that any node announces.
     """
 
     host: str
@@ -126,32 +130,53 @@ class HostPlan(TypedDict):
     guard: GuardPlan
     mss: Mss
     announce: list[str]
+    announcers: Mapping[str, list[str]]
     warnings: list[str]
+
+
+EntryOrder = tuple[int, str, int]
+"""What entries are sorted by: the place of the VIP among all VIPs, protocol, port."""
+
+
+@dataclass(frozen=True)
+class OwnPlan:
+    """What one host holds of services of policy local. announce: places of VIPs among all VIPs."""
+
+    ipvs: list[IpvsPlan] = field(default_factory=list)
+    entries: list[tuple[EntryOrder, SteeringEntry]] = field(default_factory=list)
+    announce: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """The plan of a whole cluster, its common parts computed once."""
+    """The plan of a whole cluster, its common parts computed once.
+
+    common: what every host holds of the services of policy cluster; own: what hosts hold besides, by host.
+    """
 
     services: list[ServicePlan]
+    vips: list[str]
+    common: OwnPlan
+    own: Mapping[str, OwnPlan]
     ipvs: list[IpvsPlan]
     steering: SteeringPlan
     guards: Mapping[str, GuardPlan]
     mss: Mss
     announce: list[str]
+    announcers: Mapping[str, list[str]]
     warnings: list[str]
     pods: Mapping[str, list[PodPlan]]
 
     def for_host(self, name: str) -> HostPlan:
-        """This host's plan. It shares its lists with those of the other hosts: do not change them. DsrError if the
-        cluster has no such node."""
+        """This host's plan. It shares lists with those of the other hosts, all but `pods` where the host holds nothing
+        of a service of policy local: do not change them. DsrError if the cluster has no such node."""
         if name not in self.pods:
             raise DsrError(
                 f"host {name}",
                 "is not a node of the cluster",
                 "Plan for a node only, or add the host to the nodes",
             )
-        return {
+        made: HostPlan = {
             "host": name,
             "services": self.services,
             "ipvs": self.ipvs,
@@ -160,8 +185,16 @@ class ClusterPlan:
             "guard": self.guards[name],
             "mss": self.mss,
             "announce": self.announce,
+            "announcers": self.announcers,
             "warnings": self.warnings,
         }
+        own = self.own.get(name)
+        if own is not None:
+            made["ipvs"] = sorted([*self.ipvs, *own.ipvs], key=itemgetter("mark"))
+            entries = sorted([*self.common.entries, *own.entries], key=itemgetter(0))
+            made["steering"] = {"vips": self.vips, "entries": [entry for _order, entry in entries]}
+            made["announce"] = [self.vips[place] for place in sorted([*self.common.announce, *own.announce])]
+        return made
 
 
 def plan_cluster(cluster: Cluster) -> ClusterPlan:
@@ -169,20 +202,56 @@ def plan_cluster(cluster: Cluster) -> ClusterPlan:
     marks = cluster.marks
     by_mark = sorted(cluster.services, key=lambda service: marks[service.name])
     served = [service for service in by_mark if service.backends]
+    everywhere = [service for service in served if service.policy != LOCAL]
+    local = [service for service in served if service.policy == LOCAL]
+    vips = sorted({service.vip for service in cluster.services})
+    places = {vip: place for place, vip in enumerate(vips)}
+    texts = [vip.text for vip in vips]
+    common = OwnPlan(
+        ipvs=[_ipvs(service, marks[service.name], service.backends) for service in everywhere],
+        entries=sorted(
+            (pair for service in everywhere for pair in _entries(service, marks[service.name], places)),
+            key=itemgetter(0),
+        ),
+        announce=sorted({places[service.vip] for service in everywhere if service.accepts}),
+    )
+    at = announcers(local)
     pods = _pods(cluster)
     return ClusterPlan(
         services=[_service(service, marks[service.name]) for service in cluster.services],
-        ipvs=[_ipvs(service, marks[service.name]) for service in served],
-        steering={
-            "vips": _vips(cluster.services),
-            "entries": _entries(served, marks),
-        },
+        vips=texts,
+        common=common,
+        own=_own(local, marks, places, at),
+        ipvs=common.ipvs,
+        steering={"vips": texts, "entries": [entry for _order, entry in common.entries]},
         guards=_guards(cluster, pods),
         mss=mss(cluster),
-        announce=_vips(service for service in served if service.accepts),
+        announce=[texts[place] for place in common.announce],
+        announcers={vip.text: at[vip] for vip in sorted(at)},
         warnings=list(advice(cluster)),
         pods=pods,
     )
+
+
+def _own(
+    services: Iterable[Service],
+    marks: Mapping[str, int],
+    places: Mapping[Address, int],
+    at: Mapping[Address, Iterable[str]],
+) -> dict[str, OwnPlan]:
+    """What hosts hold of these services of policy local. at: who announces their VIPs."""
+    own: dict[str, OwnPlan] = {}
+    for service in services:
+        mark = marks[service.name]
+        entries = _entries(service, mark, places)
+        for node, backends in by_node(service).items():
+            mine = own.setdefault(node, OwnPlan())
+            mine.ipvs.append(_ipvs(service, mark, backends))
+            mine.entries.extend(entries)
+    for vip, nodes in at.items():
+        for node in nodes:
+            own[node].announce.append(places[vip])
+    return own
 
 
 def _service(service: Service, mark: int) -> ServicePlan:
@@ -191,6 +260,7 @@ def _service(service: Service, mark: int) -> ServicePlan:
         "vip": service.vip.text,
         "family": service.vip.family,
         "mark": mark,
+        "policy": service.policy,
         "ports": [{"port": port.port, "protocol": port.protocol} for port in service.ports],
         "backends": [
             {
@@ -204,7 +274,7 @@ def _service(service: Service, mark: int) -> ServicePlan:
     }
 
 
-def _ipvs(service: Service, mark: int) -> IpvsPlan:
+def _ipvs(service: Service, mark: int, backends: Iterable[Backend]) -> IpvsPlan:
     return {
         "mark": mark,
         "family": service.vip.family,
@@ -213,7 +283,7 @@ def _ipvs(service: Service, mark: int) -> IpvsPlan:
         "one_packet": any(port.protocol == "udp" for port in service.ports),
         "persistence": service.persistence,
         "tunnel": service.tunnel,
-        "destinations": [_destination(backend) for backend in service.backends],
+        "destinations": [_destination(backend) for backend in backends],
     }
 
 
@@ -228,25 +298,20 @@ def _destination(backend: Backend) -> Destination:
     }
 
 
-def _vips(services: Iterable[Service]) -> list[str]:
-    return [vip.text for vip in sorted({service.vip for service in services})]
-
-
-def _entries(services: Iterable[Service], marks: Mapping[str, int]) -> list[SteeringEntry]:
-    ordered = sorted(
-        (
-            service.vip,
-            port.protocol,
-            port.port,
-            marks[service.name],
-            [network.text for network in service.source_ranges],
-        )
-        for service in services
-        for port in service.ports
-    )
+def _entries(service: Service, mark: int, places: Mapping[Address, int]) -> list[tuple[EntryOrder, SteeringEntry]]:
+    source_ranges = [network.text for network in service.source_ranges]
     return [
-        {"vip": vip.text, "protocol": protocol, "port": port, "mark": mark, "source_ranges": source_ranges}
-        for vip, protocol, port, mark, source_ranges in ordered
+        (
+            (places[service.vip], port.protocol, port.port),
+            {
+                "vip": service.vip.text,
+                "protocol": port.protocol,
+                "port": port.port,
+                "mark": mark,
+                "source_ranges": source_ranges,
+            },
+        )
+        for port in service.ports
     ]
 
 

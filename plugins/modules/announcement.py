@@ -41,6 +41,13 @@ options:
       - Control socket of BIRD.
     type: path
     default: /run/baremetal-dsr/bird.ctl
+  drained:
+    description:
+      - While this file exists the node is drained. It announces nothing then, whatever O(vips) says.
+      - The playbook C(drain) makes it, C(undrain) removes it. It outlives a reboot, and a run of C(site) that somebody
+        starts while the node is drained.
+    type: path
+    default: /etc/baremetal-dsr-drained
 requirements:
   - birdc (Debian package bird2)
 attributes:
@@ -82,7 +89,14 @@ removed:
   type: list
   elements: str
   sample: []
+drained:
+  description: Whether the node is drained, so that it announces nothing.
+  returned: success
+  type: bool
+  sample: false
 """
+
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.dsr.plugins.module_utils.announce.bird import Bird
@@ -97,6 +111,7 @@ ARGUMENTS = {
     "state": {"type": "str", "choices": ["present", "withdraw_only"], "default": "present"},
     "path": {"type": "path", "default": "/run/baremetal-dsr/vips.conf"},
     "socket": {"type": "path", "default": "/run/baremetal-dsr/bird.ctl"},
+    "drained": {"type": "path", "default": "/etc/baremetal-dsr-drained"},
 }
 
 
@@ -105,17 +120,23 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
     runner = LocalRunner()
+    drained = os.path.lexists(given["drained"])
     try:
+        wanted = prefixes(given["vips"])
         done = reconcile(
             VipFile(runner, given["path"]),
             Bird(runner, given["socket"]),
-            prefixes(given["vips"]),
+            frozenset() if drained else wanted,
             withdraw_only=given["state"] == "withdraw_only",
             check_mode=module.check_mode,
         )
     except DsrError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**done.result())
+    if drained and wanted:
+        module.warn(
+            f"This node is drained ({given['drained']} exists): it announces no VIP until the playbook undrain."
+        )
+    module.exit_json(**done.result(), drained=drained)
 
 
 if __name__ == "__main__":

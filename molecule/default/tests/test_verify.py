@@ -14,8 +14,9 @@ IPV6 = {"[2001:db8:f::1]:80/tcp", "[2001:db8:f::2]:80/tcp", "[2001:db8:f::2]:700
 SERVED = IPV4 | IPV6
 
 MARK_RULE = (
-    "n1: iptables-save -t mangle >/root/mangle; iptables -t mangle -F DSR-MARK",
-    "n1: iptables-restore </root/mangle; rm /root/mangle",
+    # The guard would withdraw the VIPs of a node without marks, and nothing would be broken.
+    "n1: systemctl stop baremetal-dsr-guard; iptables-save -t mangle >/root/mangle; iptables -t mangle -F DSR-MARK",
+    "n1: iptables-restore </root/mangle; rm /root/mangle; systemctl start baremetal-dsr-guard",
 )
 POD_VIP = (
     "n2/web-2: ip address del 203.0.113.1/32 dev dsr4",

@@ -14,9 +14,14 @@ from hands import Cluster, known_nodes
 
 @pytest.fixture
 def tables(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster for a test that changes its tables; brought back to the inventory afterwards."""
+    """The cluster for a test that changes its tables; brought back to the inventory afterwards.
+
+    Without the guards, which would withdraw the VIPs of a node whose tables are taken away.
+    """
+    cluster.run("systemctl stop baremetal-dsr-guard")
     yield cluster
     cluster.bring()
+    cluster.run("systemctl start baremetal-dsr-guard")
 
 
 @pytest.fixture

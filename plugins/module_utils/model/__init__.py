@@ -12,6 +12,8 @@ cluster: the types. parse: the whole input and the nodes. services, scheduling, 
 from __future__ import annotations
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.model.cluster import (
+    LOCAL,
+    POLICIES,
     PROTOCOLS,
     TUNNELS,
     Backend,
@@ -22,4 +24,15 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.model.cluster import
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.model.parse import parse_cluster
 
-__all__ = ["PROTOCOLS", "TUNNELS", "Backend", "Cluster", "Node", "Port", "Service", "parse_cluster"]
+__all__ = [
+    "LOCAL",
+    "POLICIES",
+    "PROTOCOLS",
+    "TUNNELS",
+    "Backend",
+    "Cluster",
+    "Node",
+    "Port",
+    "Service",
+    "parse_cluster",
+]

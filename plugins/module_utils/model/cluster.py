@@ -13,6 +13,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import Ad
 
 PROTOCOLS: Final = ("tcp", "udp")
 TUNNELS: Final = ("gre", "gue", "ipip")
+LOCAL: Final = "local"
+POLICIES: Final = ("cluster", LOCAL)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Service:
 
     scheduler_flags: sorted. persistence: seconds a client stays with its pod on one director, 0: not kept.
     source_ranges: in numeric order; empty: everybody may reach it.
+    policy: cluster, where every director announces the VIP and sends to all backends, or local, where only nodes with
+    a backend do, and to their own. It is the same for all services of a VIP.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Service:
     persistence: int
     tunnel: str
     source_ranges: tuple[Prefix, ...]
+    policy: str
     backends: tuple[Backend, ...]
 
     @property

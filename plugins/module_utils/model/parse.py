@@ -56,6 +56,7 @@ def parse_cluster(
               scheduler = mh, scheduler_flags: [...] = all of the scheduler's,
               affinity: none|hash|persistent = none, affinity_timeout = 10800 (seconds),
               tunnel: ipip|gue|gre = tunnel, source_ranges: ["network/length", ...] = [],
+              policy: cluster|local = cluster (the same for all services of a VIP),
               backends: [{address, node, weight = 1, ready = true, terminating = false,
                           drain_until: unix seconds or ISO 8601 with a zone = none,
                           max_connections = 0, min_connections = 0}]}]

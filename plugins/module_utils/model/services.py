@@ -26,7 +26,13 @@ from ansible_collections.baremetal.dsr.plugins.module_utils._fields import (
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.model.backends import BackendParser
-from ansible_collections.baremetal.dsr.plugins.module_utils.model.cluster import TUNNELS, Node, Port, Service
+from ansible_collections.baremetal.dsr.plugins.module_utils.model.cluster import (
+    POLICIES,
+    TUNNELS,
+    Node,
+    Port,
+    Service,
+)
 from ansible_collections.baremetal.dsr.plugins.module_utils.model.ports import parse_port
 from ansible_collections.baremetal.dsr.plugins.module_utils.model.scheduling import (
     SCHEDULING_KEYS,
@@ -35,7 +41,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.model.scheduling imp
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,252}")
 _KEYS: Final = frozenset({"name", "vip", "ports", "backends"})
-_OPTIONS: Final = frozenset({"tunnel", "source_ranges"}) | SCHEDULING_KEYS
+_OPTIONS: Final = frozenset({"tunnel", "source_ranges", "policy"}) | SCHEDULING_KEYS
 
 
 class ServiceParser:
@@ -51,6 +57,7 @@ class ServiceParser:
         self._backends = BackendParser(nodes, self._node_addresses, problems)
         self._names: set[str] = set()
         self._listeners: dict[tuple[Address, str, int], str] = {}
+        self._policies: dict[Address, tuple[str, str]] = {}
 
     def parse(self, services: Any) -> list[Service]:
         """The services, in the order given. Problems go to those the parser was made with."""
@@ -82,6 +89,7 @@ class ServiceParser:
             persistence=scheduling.persistence,
             tunnel=parse_tunnel(item, value["tunnel"]) if "tunnel" in value else self._tunnel,
             source_ranges=self._source_ranges(item, vip, value.get("source_ranges", ())),
+            policy=self._policy(item, name, vip, value.get("policy", POLICIES[0])),
             backends=self._backends.parse(item, name, vip, value["backends"]),
         )
 
@@ -158,6 +166,20 @@ class ServiceParser:
         if any(network.length == 0 for network in ranges):
             return ()
         return tuple(sorted(ranges, key=Prefix.order))
+
+    def _policy(self, item: str, name: str, vip: Address, value: Any) -> str:
+        """A VIP is announced whole, so all services on it must want it announced by the same nodes."""
+        if not isinstance(value, str) or value not in POLICIES:
+            raise DsrError(item, f"unknown policy {shown(value)}", f"Use one of {listing(POLICIES)}")
+        other, policy = self._policies.setdefault(vip, (name, value))
+        if policy != value:
+            raise DsrError(
+                item,
+                f"has policy {value}, but service {other} on the same vip {vip.text} has policy {policy}:"
+                " a VIP is announced for all its services together",
+                "Give both the same policy, or one of them another vip",
+            )
+        return value
 
     def _check_vip_is_no_pod(self, service: Service) -> None:
         name = self._backends.service_of(service.vip)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.baremetal.dsr.plugins.module_utils.model import TUNNELS
+from ansible_collections.baremetal.dsr.plugins.module_utils.model import POLICIES, TUNNELS
 from ansible_collections.baremetal.dsr.plugins.module_utils.schedulers import SCHEDULER_FLAGS
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -65,6 +65,7 @@ def full() -> Data:
         affinity="hash",
         tunnel="gue",
         source_ranges=["198.51.100.0/24", "192.0.2.128/25"],
+        policy="cluster",
     )
     web["backends"][0].update(
         ready=False,
@@ -139,12 +140,16 @@ def _service(draw: st.DrawFn, name: str, index: int, nodes: int) -> dict[str, An
 
 
 @st.composite
-def clusters(draw: st.DrawFn) -> Data:
-    """Valid data of 1 to 4 nodes and up to 8 services."""
+def clusters(draw: st.DrawFn, local: bool = False) -> Data:
+    """Valid data of 1 to 4 nodes and up to 8 services. local: some VIPs are of that policy."""
     nodes = draw(st.integers(1, 4))
     names = draw(st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), unique=True, max_size=8))
+    services = [draw(_service(name, index, nodes)) for index, name in enumerate(names)]
+    if local:
+        policies = {vip: draw(st.sampled_from(POLICIES)) for vip in sorted({service["vip"] for service in services})}
+        services = [{**service, "policy": policies[service["vip"]]} for service in services]
     return {
-        "services": [draw(_service(name, index, nodes)) for index, name in enumerate(names)],
+        "services": services,
         "nodes": {
             f"n{node}": {
                 "addresses": [f"192.0.2.{node}", f"2001:db8:a::{node}"],

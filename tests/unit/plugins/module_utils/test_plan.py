@@ -64,6 +64,7 @@ def test_example() -> None:
                 "vip": "2001:db8:f::1",
                 "family": "ipv6",
                 "mark": DNS,
+                "policy": "cluster",
                 "ports": [{"port": 53, "protocol": "tcp"}, {"port": 53, "protocol": "udp"}],
                 "backends": [{"address": "2001:db8:1::2", "node": "n1", "weight": 1, "draining": False}],
             },
@@ -72,6 +73,7 @@ def test_example() -> None:
                 "vip": "203.0.113.2",
                 "family": "ipv4",
                 "mark": idle["mark"],
+                "policy": "cluster",
                 "ports": [{"port": 80, "protocol": "tcp"}],
                 "backends": [],
             },
@@ -80,6 +82,7 @@ def test_example() -> None:
                 "vip": "203.0.113.1",
                 "family": "ipv4",
                 "mark": WEB,
+                "policy": "cluster",
                 "ports": [{"port": 80, "protocol": "tcp"}, {"port": 443, "protocol": "tcp"}],
                 "backends": [
                     {"address": "10.244.1.10", "node": "n1", "weight": 1, "draining": False},
@@ -130,6 +133,7 @@ def test_example() -> None:
         },
         "mss": {"ipv4": 1440, "ipv6": 1400},
         "announce": ["203.0.113.1", "2001:db8:f::1"],
+        "announcers": {},
         "warnings": [],
     }
 
@@ -256,7 +260,7 @@ def test_guard_lists_the_addresses_of_all_nodes_in_numeric_order() -> None:
 def test_hosts_share_the_lists_of_all_hosts() -> None:
     plan = planned(example())
     one, other = plan.for_host("n1"), plan.for_host("n2")
-    for key in ("services", "ipvs", "steering", "mss", "announce", "warnings"):
+    for key in ("services", "ipvs", "steering", "mss", "announce", "announcers", "warnings"):
         assert one[key] is other[key]
     for key in ("sources", "pools", "tunnels"):
         assert one["guard"][key] is other["guard"][key]
@@ -278,13 +282,13 @@ def test_no_services() -> None:
 @given(st.data())
 @unhurried
 def test_order_of_input_does_not_matter(draw: st.DataObject) -> None:
-    data = draw.draw(clusters())
+    data = draw.draw(clusters(local=True))
     other = draw.draw(shuffled(data))
     for host in data["nodes"]:
         assert planned(data).for_host(host) == planned(other).for_host(host)
 
 
-@given(clusters())
+@given(clusters(local=True))
 @unhurried
 def test_plan_is_plain_data(data: Data) -> None:
     plan = planned(data).for_host("n1")

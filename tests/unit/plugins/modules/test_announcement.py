@@ -23,6 +23,8 @@ show) sed -n 's/^.route \\([^ ]*\\) blackhole;/\\1 blackhole [dsr_vip4 12:00:00.
 esac
 """
 
+PLACES = {"path": "vips.conf", "socket": "bird.ctl", "drained": "drained"}
+
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -37,7 +39,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(node: Path, capsys: pytest.CaptureFixture[str], check: bool = False, **options: object) -> dict[str, Any]:
-    places = {"path": str(node / "vips.conf"), "socket": str(node / "bird.ctl")}
+    places = {name: str(node / file) for name, file in PLACES.items()}
     with patch_module_args({**places, **options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
         announcement.main()
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
@@ -61,6 +63,17 @@ def test_check_mode_writes_nothing_and_predicts(node: Path, capsys: pytest.Captu
         key: predicted[key] for key in ("changed", "vips", "added", "removed", "diff")
     }
     assert (node / "vips.conf").read_text(encoding="utf-8") == done["diff"]["after"]
+
+
+def test_drained_node_announces_nothing_until_it_is_undrained(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(node, capsys, vips=["203.0.113.1"])["drained"] is False
+    (node / "drained").touch()
+    for check in (True, False):
+        done = run(node, capsys, check=check, vips=["203.0.113.1"])
+        assert (done["drained"], done["vips"], done["removed"]) == (True, [], ["203.0.113.1"])
+    assert run(node, capsys, vips=["203.0.113.1"])["changed"] is False
+    (node / "drained").unlink()
+    assert run(node, capsys, vips=["203.0.113.1"])["added"] == ["203.0.113.1"]
 
 
 @pytest.mark.parametrize(

@@ -53,14 +53,20 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "name too long": (web(name="a" * 254), "at most 253"),
     "service of unknown key": (
         web(backend=[]),
-        "service web: has unknown keys: backend. Valid keys are affinity, affinity_timeout, backends, name, ports,"
-        " scheduler, scheduler_flags, source_ranges, tunnel, vip",
+        "service web: has unknown keys: backend. Valid keys are affinity, affinity_timeout, backends, name, policy,"
+        " ports, scheduler, scheduler_flags, source_ranges, tunnel, vip",
     ),
     "service without vip": (without("services", 0, "vip"), "service web: lacks the keys vip"),
     "service without name": (without("services", 0, "name"), "dsr_services[0]: lacks the keys name"),
     "service a string": (given_as(services=["web"]), "dsr_services[0]: is 'web', not a mapping"),
     "tunnel unknown": (web(tunnel="vxlan"), "service web: unknown tunnel 'vxlan'. Use one of gre, gue, ipip"),
     "tunnel not a string": (web(tunnel=["gue"]), "service web: unknown tunnel ['gue']"),
+    "policy unknown": (web(policy="Local"), "service web: unknown policy 'Local'. Use one of cluster, local"),
+    "policy not a string": (web(policy=["local"]), "service web: unknown policy ['local']"),
+    "policies of one vip differ": (
+        more(vip="203.0.113.1", ports=[{"port": 81}], policy="local"),
+        "service more: has policy local, but service web on the same vip 203.0.113.1 has policy cluster",
+    ),
     "source_ranges a string": (
         web(source_ranges="198.51.100.0/24"),
         "service web, source_ranges: is '198.51.100.0/24', not a list",

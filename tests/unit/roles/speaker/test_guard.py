@@ -1,0 +1,424 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard on a machine whose tables can go and come back, with a BIRD that reads its file only when told to."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.prefixes import parse_file, prefixes, render
+
+PROGRAM = Path(__file__).resolve().parents[4] / "roles/speaker/files/guard.py"
+VIPS = prefixes(["203.0.113.1", "2001:db8:f::1"])
+OTHERS = prefixes(["203.0.113.9"])
+NONE: frozenset[str] = frozenset()
+
+RULES = [
+    {"priority": 0, "src": "all", "table": "255", "protocol": "2"},
+    {
+        "priority": 780,
+        "src": "all",
+        "fwmark": "0xd00000",
+        "fwmask": "0xffffffff",
+        "table": "79",
+        "protocol": "78",
+    },
+    {"priority": 781, "src": "all", "fwmark": "0xd00000", "fwmask": "0xfff00000", "table": "78", "protocol": "78"},
+]
+ROUTES = {
+    "78": [{"type": "local", "dst": "default", "dev": "lo", "protocol": "78"}],
+    "79": [{"type": "unreachable", "dst": "default", "dev": "lo", "protocol": "78"}],
+}
+SAVED = {
+    "raw": """*raw
+:PREROUTING ACCEPT [0:0]
+:DSR-RAW - [0:0]
+-A PREROUTING -m comment --comment "baremetal.dsr" -j DSR-RAW
+-A DSR-RAW -m set --match-set dsr-vip4 dst -m comment --comment "baremetal.dsr" -j CT --notrack
+COMMIT
+""",
+    "mangle": """*mangle
+:PREROUTING ACCEPT [0:0]
+:DSR-MARK - [0:0]
+-A PREROUTING -m comment --comment "baremetal.dsr" -j DSR-MARK
+-A DSR-MARK -m set ! --match-set dsr-vip4 dst -m comment --comment "baremetal.dsr" -j RETURN
+COMMIT
+""",
+}
+IP_VS = """IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
+TCP  C6336401:0050 rr
+  -> 0A000001:0050      Masq    1      0          0
+FWM  00D12D52 wrr
+  -> [2001:0db8:0001:0000:0000:0000:0000:0002]:0000      Tunnel  1      0          0
+FWM  00D37D7A mh (mh-port,mh-fallback)
+  -> 0AF40202:0000      Tunnel  3      0          0
+"""
+
+
+def load() -> Any:
+    spec = importlib.util.spec_from_file_location("baremetal_dsr_guard", PROGRAM)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+guard = load()
+
+
+class Machine:
+    """Tables as the tools print them, and BIRD. What a test changes is what the guard finds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.vips = folder / "vips.conf"
+        self.kept = folder / "guard" / "kept"
+        self.kept.parent.mkdir()
+        self.drained = folder / "drained"
+        self.ip_vs = folder / "ip_vs"
+        self.restore()
+        self.failing: tuple[str, ...] = ()
+        self.bird_runs = True
+        self.bird_refuses = False
+        self.announced = NONE
+        self.asked: list[str] = []
+        self.after_reading: list[Any] = []
+        self.state = "running"
+        self.listed: str | None = None
+
+    def restore(self) -> None:
+        self.ip_vs.write_text(IP_VS)
+        self.rules = list(RULES)
+        self.routes = dict(ROUTES)
+        self.saved = dict(SAVED)
+        self.sets = {"dsr-vip4": 1, "dsr-vip6": 1}
+
+    def write(self, vips: frozenset[str]) -> None:
+        """As the module announcement does it."""
+        self.vips.write_text(render(vips))
+        self.announced = vips
+
+    def run(self, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        self.asked.append(" ".join(argv))
+        if argv[0] in self.failing:
+            return subprocess.CompletedProcess(argv, 4, "", "Resource temporarily unavailable")
+        code, out, err = self.answer(list(argv))
+        return subprocess.CompletedProcess(argv, code, out, err)
+
+    def answer(self, argv: list[str]) -> tuple[int, str, str]:
+        if argv[0] == "ip" and argv[4] == "rule":
+            return 0, json.dumps(self.rules), ""
+        if argv[0] == "ip":
+            found = self.routes.get(argv[-1])
+            return (0, json.dumps(found), "") if found else (2, "", "Error: ipv4: FIB table does not exist.\n")
+        if argv[0] in ("iptables-save", "ip6tables-save"):
+            return 0, self.saved[argv[-1]], ""
+        if argv[0] == "ipvsadm":
+            listed = self.listed if self.listed is not None else self.ip_vs.read_text()
+            return 0, re.sub(r"FWM  (\w+)", lambda mark: f"FWM  {int(mark[1], 16)}", listed), ""
+        if argv[0] == "ipset":
+            count = self.sets.get(argv[-1])
+            if count is None:
+                return 1, "", "ipset v7.17: The set with the given name does not exist\n"
+            return 0, f"Name: {argv[-1]}\nType: hash:ip\nNumber of entries: {count}\n", ""
+        if argv[0] == "systemctl":
+            return 1, f"{self.state}\n", ""
+        assert argv[0] == "birdc"
+        if not self.bird_runs:
+            return 1, "", "Unable to connect to server control socket (bird.ctl): No such file\n"
+        if self.bird_refuses:
+            return 1, "syntax error\n", ""
+        self.announced = parse_file(self.vips.read_text() if self.vips.exists() else "")
+        return 0, "Reconfigured\n", ""
+
+    def start(self) -> Any:
+        announcement = guard.Announcement(self.vips, self.kept, "bird.ctl", self.run)
+        return guard.Guard(guard.Tables(self.run, str(self.ip_vs)), announcement, self.drained, self.pause)
+
+    def pause(self, _seconds: float) -> None:
+        if self.after_reading:
+            self.after_reading.pop(0)()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    made = Machine(tmp_path)
+    made.write(VIPS)
+    return made
+
+
+def checks(watch: Any, count: int = guard.STEADY) -> None:
+    for _each in range(count):
+        watch.check()
+
+
+def lose_rule(machine: Machine) -> None:
+    machine.rules = machine.rules[:2]
+
+
+def lose_route(machine: Machine) -> None:
+    del machine.routes["78"]
+
+
+def lose_services(machine: Machine) -> None:
+    machine.ip_vs.write_text(re.sub(r"FWM.*", "", IP_VS, flags=re.DOTALL))
+
+
+def lose_destinations(machine: Machine) -> None:
+    machine.ip_vs.write_text(IP_VS.replace("  -> 0AF40202:0000      Tunnel  3      0          0\n", ""))
+
+
+def lose_other_marks(machine: Machine) -> None:
+    machine.ip_vs.write_text(IP_VS.replace("FWM  00D", "FWM  00E"))
+
+
+def lose_ip_vs(machine: Machine) -> None:
+    machine.ip_vs.unlink()
+
+
+def lose_jump(machine: Machine) -> None:
+    machine.saved["mangle"] = machine.saved["mangle"].replace("-A PREROUTING", "-A INPUT")
+
+
+def lose_chain(machine: Machine) -> None:
+    machine.saved["mangle"] = machine.saved["mangle"].replace("-A DSR-MARK", "-A OTHERS")
+
+
+def lose_untracking(machine: Machine) -> None:
+    machine.saved["raw"] = "*raw\nCOMMIT\n"
+
+
+def lose_set(machine: Machine) -> None:
+    del machine.sets["dsr-vip4"]
+
+
+def lose_elements(machine: Machine) -> None:
+    machine.sets["dsr-vip4"] = 0
+
+
+LOSSES = [
+    lose_rule,
+    lose_route,
+    lose_services,
+    lose_destinations,
+    lose_other_marks,
+    lose_ip_vs,
+    lose_jump,
+    lose_chain,
+    lose_untracking,
+    lose_set,
+    lose_elements,
+]
+
+
+def test_tables_that_are_there_change_nothing(machine: Machine) -> None:
+    before = machine.vips.read_text()
+    checks(machine.start(), 5)
+    assert machine.vips.read_text() == before
+    assert not machine.kept.exists()
+    assert not any(line.startswith("birdc") for line in machine.asked)
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_loss_withdraws_at_once_and_return_announces_again(machine: Machine, lose: Any) -> None:
+    watch = machine.start()
+    before = machine.vips.read_text()
+    lose(machine)
+    watch.check()
+    assert machine.announced == NONE
+    assert parse_file(machine.vips.read_text()) == NONE
+    machine.restore()
+    checks(watch, guard.STEADY - 1)
+    assert machine.announced == NONE
+    watch.check()
+    assert machine.announced == VIPS
+    assert machine.vips.read_text() == before
+    assert sorted(path.name for path in machine.vips.parent.iterdir()) == ["guard", "ip_vs", "vips.conf"]
+    assert not machine.kept.exists()
+
+
+def test_no_protocol_of_bird_comes_or_goes(machine: Machine) -> None:
+    lose_rule(machine)
+    machine.start().check()
+    held = machine.vips.read_text()
+    assert held.replace(guard.HEADER, "") == render(NONE).split("\n", 1)[1]
+
+
+def test_only_the_families_announced_count(machine: Machine) -> None:
+    machine.write(prefixes(["2001:db8:f::1"]))
+    del machine.sets["dsr-vip4"]
+    machine.start().check()
+    assert machine.announced == prefixes(["2001:db8:f::1"])
+    assert not any(line.startswith("iptables-save") for line in machine.asked)
+
+
+def test_torn_listing_is_read_again(machine: Machine) -> None:
+    lose_services(machine)
+    machine.after_reading = [machine.restore]
+    machine.start().check()
+    assert machine.announced == VIPS
+
+
+def test_service_that_the_kernels_own_list_misses_is_asked_for(machine: Machine) -> None:
+    machine.listed = IP_VS
+    lose_services(machine)
+    machine.start().check()
+    assert machine.announced == VIPS
+    assert "ipvsadm -L -n" in machine.asked
+
+
+@pytest.mark.parametrize("tool", ["ip", "iptables-save", "ipset"])
+def test_tool_that_fails_says_nothing_about_the_tables(machine: Machine, tool: str) -> None:
+    machine.failing = (tool,)
+    checks(machine.start())
+    assert machine.announced == VIPS
+
+
+def test_node_that_announces_nothing_is_left_alone(machine: Machine) -> None:
+    machine.write(NONE)
+    lose_rule(machine)
+    checks(machine.start())
+    assert machine.asked == []
+    machine.vips.unlink()
+    checks(machine.start())
+    assert machine.asked == []
+
+
+def test_tables_that_come_and_go_stay_withdrawn(machine: Machine) -> None:
+    watch = machine.start()
+    lose_rule(machine)
+    watch.check()
+    for _each in range(5):
+        machine.restore()
+        checks(watch, guard.STEADY - 1)
+        lose_rule(machine)
+        watch.check()
+    assert machine.announced == NONE
+
+
+@pytest.mark.parametrize("written", [NONE, OTHERS])
+def test_who_writes_the_file_takes_over(machine: Machine, written: frozenset[str]) -> None:
+    """site.yml withdraws what goes, mends the tables and announces: nothing of before may come back in between."""
+    watch = machine.start()
+    lose_rule(machine)
+    watch.check()
+    machine.write(written)
+    machine.restore()
+    checks(watch, 5)
+    assert machine.announced == written
+    assert parse_file(machine.vips.read_text()) == written
+    assert not machine.kept.exists()
+
+
+def test_file_written_in_the_moment_of_return_wins(machine: Machine) -> None:
+    watch = machine.start()
+    lose_rule(machine)
+    watch.check()
+    announcement = guard.Announcement(machine.vips, machine.kept, "bird.ctl", machine.run)
+    machine.write(OTHERS)
+    assert announcement.bring_back() is False
+    assert parse_file(machine.vips.read_text()) == OTHERS
+    assert machine.announced == OTHERS
+
+
+def test_drained_node_stays_silent(machine: Machine) -> None:
+    watch = machine.start()
+    lose_rule(machine)
+    watch.check()
+    machine.restore()
+    machine.drained.write_text("")
+    checks(watch, 5)
+    assert machine.announced == NONE
+    machine.drained.unlink()
+    checks(watch, 5)
+    assert machine.announced == VIPS
+
+
+def test_guard_that_was_killed_goes_on_where_it_was(machine: Machine) -> None:
+    lose_rule(machine)
+    machine.bird_runs = False
+    machine.start().check()
+    machine.bird_runs = True
+    machine.start().check()
+    assert machine.announced == NONE
+    machine.restore()
+    checks(machine.start())
+    assert machine.announced == VIPS
+
+
+def test_guard_killed_while_it_brings_back_loses_no_file(machine: Machine) -> None:
+    lose_rule(machine)
+    machine.start().check()
+    machine.restore()
+    machine.vips.rename(machine.vips.with_name("vips.conf.taken"))
+    checks(machine.start())
+    assert machine.announced == VIPS
+
+
+def test_bird_is_told_until_it_listens(machine: Machine) -> None:
+    watch = machine.start()
+    lose_rule(machine)
+    machine.bird_refuses = True
+    watch.check()
+    assert machine.announced == VIPS
+    machine.bird_refuses = False
+    watch.check()
+    assert machine.announced == NONE
+
+
+def test_bird_that_does_not_run_is_no_hindrance(machine: Machine) -> None:
+    machine.bird_runs = False
+    lose_rule(machine)
+    watch = machine.start()
+    checks(watch, 2)
+    assert parse_file(machine.vips.read_text()) == NONE
+    assert sum(line.startswith("birdc") for line in machine.asked) == 1
+
+
+def test_planted_links_are_not_followed(machine: Machine, tmp_path: Path) -> None:
+    target = tmp_path / "secret"
+    target.write_text("untouched")
+    machine.vips.with_name("vips.conf.guard").symlink_to(target)
+    lose_rule(machine)
+    machine.start().check()
+    assert target.read_text() == "untouched"
+    assert not machine.vips.is_symlink()
+    machine.vips.unlink()
+    machine.vips.symlink_to(target)
+    assert guard.Announcement(machine.vips, machine.kept, "bird.ctl", machine.run).text() == ""
+
+
+@pytest.mark.parametrize(("state", "stops"), [("stopping", True), ("running", False), ("degraded", False), ("", False)])
+def test_shutdown_is_told_from_a_stop_of_the_unit(machine: Machine, state: str, stops: bool) -> None:
+    machine.state = state
+    assert guard.shutting_down(machine.run) is stops
+
+
+def test_one_good_look_is_not_enough() -> None:
+    assert guard.STEADY > 1 and guard.READINGS > 1
+
+
+def test_both_sides_agree_on_what_is_ours() -> None:
+    from ansible_collections.baremetal.dsr.plugins.module_utils.steering import iptables, route
+
+    assert guard.RULE_PROTOCOL == str(route.PROTOCOL)
+    assert guard.JUMPS == {"raw": iptables.UNTRACK, "mangle": iptables.MARK}
+
+
+def test_program_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    places = [f"--{name}={tmp_path / name}" for name in ("vips", "socket", "kept", "drained")]
+    with subprocess.Popen([sys.executable, "-I", str(PROGRAM), *places, "--interval=60"]) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.terminate()
+        assert process.wait(10) == 0
