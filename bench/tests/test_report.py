@@ -16,7 +16,13 @@ from bench.harness import Finding, Goal
 from bench.report import Result
 
 FIGURES: dict[str, dict[str, Any]] = {
-    "cold": {"lines": 11000, "module_s": [9, 11, 10], "ipvsadm_s": [10, 10, 10], "start_s": [1, 1, 1]},
+    "cold": {
+        "lines": 11000,
+        "module_s": [9, 11, 10],
+        "ipvsadm_s": [10, 10, 10],
+        "saved_s": [40, 40, 40],
+        "start_s": [1, 1, 1],
+    },
     "noop": {"writes_counted_in_second_call": 0, "module_s": [3], "dump_s": [2], "start_s": [1]},
     "change": {
         "cold_s": [50.0],

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -42,7 +44,7 @@ def plan(
             "mtu": _plain("dsr_mtu", mtu),
             "overlay_overhead": _plain("dsr_overlay_overhead", overlay_overhead),
         }
-        made = _cluster_plan(json.dumps(given)).for_host(str(host))
+        made = plan_all(json.dumps(given)).for_host(str(host))
     except DsrError as error:
         raise AnsibleFilterError(str(error)) from error
     for warning in made["warnings"]:
@@ -51,9 +53,22 @@ def plan(
 
 
 @lru_cache(maxsize=1)
-def _cluster_plan(given: str) -> ClusterPlan:
+def plan_all(given: str) -> ClusterPlan:
     """Plan of the input given as JSON. Cached: Ansible templates lazily, and asks anew at every mention of the plan."""
-    return plan_cluster(parse_cluster(**json.loads(given)))
+    with _collector_paused():
+        return plan_cluster(parse_cluster(**json.loads(given)))
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """The planner makes a million objects and no cycle; the collector would look through them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _plain(item: str, value: Any) -> Any:
