@@ -141,7 +141,8 @@ def vrrp(name: str) -> str:
         for network, addresses in TOPOLOGY["gateways"].items()
         for address in addresses
     }
-    lines = ["global_defs {", f"    router_id {name}", "    vrrp_version 3", "}"]
+    # Before all else that runs: on a busy guest a router would count as lost for no reason.
+    lines = ["global_defs {", f"    router_id {name}", "    vrrp_version 3", "    vrrp_rt_priority 1", "}"]
     lines += ["vrrp_sync_group gateways {", f"    group {{ {' '.join(instances)} }}", "}"]
     for number, (instance, (network, address)) in enumerate(instances.items(), start=1):
         lines += [
