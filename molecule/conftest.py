@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -17,17 +19,37 @@ from typing import Any
 
 import pytest
 import testinfra
+import yaml
 from testinfra.host import Host
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from hands import Cluster
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-INVENTORY = REPOSITORY / "inventories/lab"
+# A scenario may have another inventory, and then other routers.
+INVENTORY = Path(os.environ.get("DSR_INVENTORY") or REPOSITORY / "inventories/lab")
 NODES = ("n1", "n2", "n3")
 
 Machine = Callable[[str], Host]
 Playbook = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def routers_of(inventory: Path) -> dict[str, str]:
+    """Name of each router -> its daemon, frr or bird."""
+    found: dict[str, str] = {}
+    for path in sorted(inventory.glob("*.yml")):
+        hosts = yaml.safe_load(path.read_text())["all"]["children"].get("dsr_routers", {}).get("hosts", {})
+        found.update({name: variables["dsr_router"].get("provider", "frr") for name, variables in hosts.items()})
+    return found
+
+
+ROUTERS = routers_of(INVENTORY)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `router` runs for each of the inventory."""
+    if "router" in metafunc.fixturenames:
+        metafunc.parametrize("router", list(ROUTERS))
 
 
 def lab_home() -> Path:
@@ -84,9 +106,57 @@ def dump(machine: Machine) -> Callable[[], dict[str, str]]:
     script = (REPOSITORY / "molecule/dump.sh").read_text()
 
     def take() -> dict[str, str]:
-        return {name: machine(name).check_output(f"sh -c {shlex.quote(script)}") for name in ("client", "r1", *NODES)}
+        names = ("client", *ROUTERS, *NODES)
+        return {name: machine(name).check_output(f"sh -c {shlex.quote(script)}") for name in names}
 
     return take
+
+
+@pytest.fixture(scope="session")
+def providers() -> dict[str, str]:
+    """Name of each router -> its daemon, frr or bird."""
+    return ROUTERS
+
+
+@pytest.fixture(scope="session")
+def sessions(machine: Machine) -> Callable[[str, int], dict[str, str]]:
+    """sessions("r1", 4): address of each neighbor of a router -> state of its BGP session, as the daemon says."""
+
+    def read(router: str, version: int) -> dict[str, str]:
+        if ROUTERS[router] == "frr":
+            shown = machine(router).check_output(f"vtysh -c 'show bgp ipv{version} unicast summary json'")
+            return {address: peer["state"] for address, peer in json.loads(shown).get("peers", {}).items()}
+        shown = machine(router).check_output("birdc show protocols all")
+        found = re.findall(r"BGP state: +(\w+)\n +Neighbor address: (\S+)", shown)
+        return {address: state for state, address in found if (":" in address) == (version == 6)}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def hops(machine: Machine) -> Callable[..., set[str]]:
+    """Next hops of a VIP in the kernel of a router, by the last number of their address."""
+
+    def read(vip: str, router: str = "r1") -> set[str]:
+        family = "-6" if ":" in vip else "-4"
+        routes = json.loads(machine(router).check_output(f"ip {family} -json route show {vip}"))
+        gateways = {hop["gateway"] for route in routes for hop in route.get("nexthops", [route])}
+        return {re.split(r"[.:]", gateway)[-1] for gateway in gateways}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """until(condition, seconds) waits for what must come true."""
+
+    def wait(condition: Callable[[], bool], seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "did not happen in time"
+            time.sleep(0.3)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

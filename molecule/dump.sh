@@ -32,7 +32,7 @@ tables node
 ipset save
 [ ! -e /proc/net/ip_vs ] || ipvsadm -S -n
 [ ! -S /run/frr/zebra.vty ] || vtysh -c 'show running-config'
-[ ! -e /run/frr ] || pgrep --list-name --exact bgpd | sed 's/^[0-9]* //'
+[ ! -e /run/frr ] || pgrep --list-name --exact 'bgpd|bfdd' | sed 's/^[0-9]* //' | sort
 find /etc /usr/local /var/lib/systemd -xdev -type f -exec sha256sum {} + | sort -k 2
 find /etc /run/baremetal-dsr -xdev -type l 2>/dev/null | sort
 ls /run

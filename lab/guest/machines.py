@@ -5,7 +5,8 @@
 
 A machine is a systemd-nspawn container with a network namespace of its own and an overlay over the
 guest's pristine Debian root. `machines.py boot` brings all of them up; the unit machine@NAME.service calls
-`plug` and `unplug`, so that stopping it is a power cut: the kernel tables are gone, the disk stays.
+`plug` and `unplug`, so that its kernel tables are gone when it stops, and its disk stays. Stopping it shuts the
+machine down; `machines.py cut` takes its power away.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ BASE = Path("/srv/base")
 UNITS: dict[str, list[str]] = {
     "client": [],
     "attacker": [],
-    "router": ["frr.service"],
+    "router": [],
     "node": ["containerd.service", "lab-pods.service"],
 }
 FORWARDS = ("router", "node")
 TUNNELS = ("ip_gre", "ip6_gre", "fou", "fou6")
+# Seconds between two signs of life of the router that has the gateways; after a little more than three it is lost.
+ADVERTISEMENT = 0.25
 FORWARDING = "net.ipv4.ip_forward = 1\nnet.ipv6.conf.all.forwarding = 1\n"
 
 
@@ -105,7 +108,10 @@ def prepare_disk(name: str, machine: dict[str, Any], upper: Path) -> None:
     """The few files in which a machine differs from the common image."""
     files = {"etc/hostname": name + "\n", "etc/machine-id": ""}
     if machine["role"] in FORWARDS:
-        files["etc/sysctl.d/10-lab.conf"] = FORWARDING
+        own = "".join(f"{key} = {value}\n" for key, value in machine.get("sysctl", {}).items())
+        files["etc/sysctl.d/10-lab.conf"] = FORWARDING + own
+    if machine["role"] == "router":
+        files["etc/keepalived/keepalived.conf"] = vrrp(name)
     if machine["role"] == "node":
         files["etc/cni/net.d/10-lab.conflist"] = json.dumps(cni_network(machine), indent=2)
         files["etc/lab-pods"] = "\n".join(machine["pods"]) + "\n"
@@ -116,10 +122,45 @@ def prepare_disk(name: str, machine: dict[str, Any], upper: Path) -> None:
         (fresh / path).write_text(text)
     wanted = fresh / "etc/systemd/system/multi-user.target.wants"
     wanted.mkdir(parents=True)
-    for unit in UNITS[machine["role"]]:
+    daemon = [f"{machine['daemon']}.service"] if "daemon" in machine else []
+    for unit in [*UNITS[machine["role"]], *daemon]:
         folder = "/etc/systemd/system" if unit.startswith("lab-") else "/usr/lib/systemd/system"
         (wanted / unit).symlink_to(f"{folder}/{unit}")
     fresh.rename(upper)
+
+
+def vrrp(name: str) -> str:
+    """For keepalived, which nobody starts: with two routers in use, they share the gateways of each network.
+
+    A router that comes back does not take over: it has no route to a VIP before its sessions are up. One that loses
+    a network leaves all of them, and so do both families: a router that cannot pass packets on must not get any.
+    """
+    routers = [other for other, machine in TOPOLOGY["machines"].items() if machine["role"] == "router"]
+    instances = {
+        f"{network}{6 if ':' in address else 4}": (network, address)
+        for network, addresses in TOPOLOGY["gateways"].items()
+        for address in addresses
+    }
+    # Before all else that runs: on a busy guest a router would count as lost for no reason.
+    lines = ["global_defs {", f"    router_id {name}", "    vrrp_version 3", "    vrrp_rt_priority 1", "}"]
+    lines += ["vrrp_sync_group gateways {", f"    group {{ {' '.join(instances)} }}", "}"]
+    for number, (instance, (network, address)) in enumerate(instances.items(), start=1):
+        lines += [
+            f"vrrp_instance {instance} {{",
+            "    state BACKUP",
+            "    nopreempt",
+            f"    interface {network}",
+            f"    virtual_router_id {number}",
+            f"    priority {200 - 10 * routers.index(name)}",
+            f"    advert_int {ADVERTISEMENT}",
+            "    virtual_ipaddress {",
+            # VRRP over IPv6 wants a link-local address first.
+            *([f"        fe80::{number}:fffe"] if ":" in address else []),
+            f"        {address}",
+            "    }",
+            "}",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def cni_network(machine: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +182,14 @@ def unplug(name: str) -> None:
         run("ip", "netns", "delete", name)
     for network in ("mgmt", *TOPOLOGY["networks"]):
         subprocess.run(["ip", "link", "delete", cable(name, network)], stderr=subprocess.DEVNULL, check=False)
+
+
+def cut(name: str) -> None:
+    """Power loss: the cables first, so that nothing says goodbye. `systemctl start machine@NAME` boots it again."""
+    for network in TOPOLOGY["machines"][name]["links"]:
+        run("ip", "link", "set", cable(name, network), "down")
+    run("systemctl", "kill", "--signal=KILL", f"machine@{name}.service")
+    run("systemctl", "stop", f"machine@{name}.service")
 
 
 def boot() -> None:
@@ -190,8 +239,10 @@ def main(argv: list[str]) -> None:
         plug(argv[1])
     elif len(argv) == 2 and argv[0] == "unplug":
         unplug(argv[1])
+    elif len(argv) == 2 and argv[0] == "cut":
+        cut(argv[1])
     else:
-        raise SystemExit("usage: machines.py boot | plug NAME | unplug NAME")
+        raise SystemExit("usage: machines.py boot | plug NAME | unplug NAME | cut NAME")
 
 
 if __name__ == "__main__":

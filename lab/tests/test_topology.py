@@ -16,13 +16,14 @@ from virtual_dc import topology
 from virtual_dc.errors import LabError
 
 INVENTORY = Path(__file__).resolve().parents[2] / "inventories" / "lab"
+TWO_ROUTERS = INVENTORY.with_name("lab_two_routers")
 MACHINES: dict[str, dict[str, Any]] = json.loads(topology.TOPOLOGY.read_text())["machines"]
 GROUPS = {"client": "dsr_clients", "router": "dsr_routers", "node": "dsr_nodes"}
 
 
-def inventory(role: str) -> dict[str, dict[str, Any] | None]:
+def inventory(role: str, file: Path = INVENTORY / "hosts.yml") -> dict[str, dict[str, Any] | None]:
     """Host variables by name of the group for machines of this role."""
-    groups = yaml.safe_load((INVENTORY / "hosts.yml").read_text())["all"]["children"]
+    groups = yaml.safe_load(file.read_text())["all"]["children"]
     hosts: dict[str, dict[str, Any] | None] = groups[GROUPS[role]]["hosts"]
     return hosts
 
@@ -56,9 +57,27 @@ def test_bad_port_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch, text: s
         topology.machines()
 
 
-@pytest.mark.parametrize("role", GROUPS)
+@pytest.mark.parametrize("role", ["client", "node"])
 def test_inventory_has_the_machines_of_the_topology(role: str) -> None:
     assert set(inventory(role)) == {name for name, machine in MACHINES.items() if machine["role"] == role}
+
+
+def test_one_inventory_has_one_router_and_the_other_has_all() -> None:
+    """Most scenarios need no second router, and it costs their playbooks time."""
+    assert set(inventory("router")) == {"r1"}
+    routers = {name: machine for name, machine in MACHINES.items() if machine["role"] == "router"}
+    both = inventory("router", TWO_ROUTERS / "two_routers.yml")
+    assert both.keys() == routers.keys()
+    for name, variables in both.items():
+        assert variables is not None, name
+        dsr_router = variables["dsr_router"]
+        assert (dsr_router["addresses"], dsr_router["router_id"]) == (fabric(name), fabric(name)[0])
+        assert dsr_router.get("provider", "frr") == routers[name]["daemon"]
+
+
+def test_second_inventory_has_the_rest_from_the_first() -> None:
+    links = {path.name: path.resolve() for path in TWO_ROUTERS.iterdir() if path.is_symlink()}
+    assert links == {name: INVENTORY / name for name in ("group_vars", "hosts.yml")}
 
 
 @pytest.mark.parametrize("role", ["router", "node"])

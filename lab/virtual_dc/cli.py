@@ -18,7 +18,7 @@ from virtual_dc.progress import say
 from virtual_dc.topology import machines
 
 DESCRIPTION = (
-    "A virtual data centre in one QEMU guest: client, attacker, router, three nodes with pods, on a real kernel."
+    "A virtual data centre in one QEMU guest: client, attacker, two routers, three nodes with pods, on a real kernel."
 )
 VERBS = {
     "up": "bring it up (minutes the first time, seconds from the snapshot after that)",

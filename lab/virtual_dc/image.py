@@ -21,7 +21,7 @@ SUITE = "trixie"
 DISK_SIZE = "16G"
 BASE = "systemd,systemd-sysv,systemd-container,dbus,udev,kmod,procps,openssh-server,python3,sudo,iputils-ping"
 KERNEL = "linux-image-cloud-amd64,initramfs-tools"
-NETWORK = "linux-sysctl-defaults,iproute2,iptables,ipset,ipvsadm,frr,frr-pythontools,bird2"
+NETWORK = "linux-sysctl-defaults,iproute2,iptables,ipset,ipvsadm,frr,frr-pythontools,bird2,keepalived"
 TOOLS = "tcpdump,conntrack,ethtool,curl,iperf3"
 PODS = "containerd,runc,containernetworking-plugins"
 LEAVE_OUT = ("man", "doc", "locale", "info")
@@ -125,7 +125,7 @@ install -m 644 "$GUEST/lab-pods.service" "$units/"
 sed "s,MANAGEMENT_ADDRESS,$ADDRESS," "$GUEST/management.service" > "$units/management.service"
 install -d "$units/multi-user.target.wants"
 ln -sf /etc/systemd/system/management.service "$units/multi-user.target.wants/"
-for unit in frr bird containerd; do rm -f "$units/multi-user.target.wants/$unit.service"; done
+for unit in frr bird keepalived containerd; do rm -f "$units/multi-user.target.wants/$unit.service"; done
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer e2scrub_all.timer \
     e2scrub_reap.service logrotate.timer ipvsadm.service ipvsadm-sync.service systemd-logind.service \
     console-getty.service getty.target systemd-pcrlock.socket systemd-hwdb-update.service; do

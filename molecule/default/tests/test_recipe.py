@@ -28,33 +28,31 @@ def url(vip: str, path: str = "/") -> str:
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_router_peers_with_every_node(machine, version: int) -> None:
-    shown = machine("r1").check_output(f"vtysh -c 'show bgp ipv{version} unicast summary json'")
-    peers = json.loads(shown)["peers"]
-    assert {address: peer["state"] for address, peer in peers.items()} == dict.fromkeys(FABRIC[version], "Established")
+def test_router_peers_with_every_node(sessions, router: str, version: int) -> None:
+    assert sessions(router, version) == dict.fromkeys(FABRIC[version], "Established")
 
 
 @pytest.mark.parametrize("vip", VIPS)
-def test_router_has_an_ecmp_route_in_its_kernel(machine, vip: str) -> None:
-    (route,) = json.loads(machine("r1").check_output(f"ip -{family(vip)} -json route show {vip}"))
-    assert route["protocol"] == "bgp"
+def test_router_has_an_ecmp_route_in_its_kernel(machine, providers, router: str, vip: str) -> None:
+    (route,) = json.loads(machine(router).check_output(f"ip -{family(vip)} -json route show {vip}"))
+    assert route["protocol"] == {"frr": "bgp", "bird": "bird"}[providers[router]]
     assert {hop["gateway"] for hop in route["nexthops"]} == FABRIC[family(vip)]
 
 
-def test_vip_without_backends_is_not_announced(machine) -> None:
-    assert machine("r1").check_output(f"ip -json route show {IDLE_VIP}") == "[]"
+def test_vip_without_backends_is_not_announced(machine, router: str) -> None:
+    assert machine(router).check_output(f"ip -json route show {IDLE_VIP}") == "[]"
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_router_spreads_by_ports(machine, version: int) -> None:
-    assert machine("r1").check_output(f"sysctl -n net.ipv{version}.fib_multipath_hash_policy") == "1"
+def test_router_spreads_by_ports(machine, router: str, version: int) -> None:
+    assert machine(router).check_output(f"sysctl -n net.ipv{version}.fib_multipath_hash_policy") == "1"
 
 
 @pytest.mark.parametrize("node", NODES)
 @pytest.mark.parametrize("version", [4, 6])
-def test_speaker_announces_the_planned_vips(machine, node: str, version: int) -> None:
+def test_speaker_announces_the_planned_vips(machine, router: str, node: str, version: int) -> None:
     bird = "birdc -s /run/baremetal-dsr/bird.ctl"
-    shown = machine(node).check_output(f"{bird} show route export dsr_r1_ipv{version}")
+    shown = machine(node).check_output(f"{bird} show route export dsr_{router}_ipv{version}")
     prefixes = {line.split()[0] for line in shown.splitlines() if "/32" in line or "/128" in line}
     assert prefixes == {f"{vip}/{32 if version == 4 else 128}" for vip in VIPS if family(vip) == version}
 

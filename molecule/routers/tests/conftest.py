@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+import yaml
+from hands import REPOSITORY, Node, inventory, known_nodes
+
+VIPS = ("203.0.113.1", "203.0.113.2", "2001:db8:f::1", "2001:db8:f::2")
+OUTSIDE = {"r1": ("198.51.100.1", "2001:db8:c::1"), "r2": ("198.51.100.2", "2001:db8:c::2")}
+GATEWAY = "198.51.100.254"
+
+
+@pytest.fixture(scope="session")
+def vips() -> tuple[str, ...]:
+    """The announced ones."""
+    return VIPS
+
+
+@pytest.fixture(scope="session")
+def password() -> str:
+    """Of the BGP sessions."""
+    text = (REPOSITORY / "inventories/lab_two_routers/two_routers.yml").read_text()
+    return str(yaml.safe_load(text)["all"]["vars"]["dsr_bgp_password"])
+
+
+@pytest.fixture
+def through(machine) -> Callable[[str], AbstractContextManager[None]]:
+    """`with through("r2"):` the client sends what is for a VIP to this router, whoever has the gateway."""
+
+    @contextmanager
+    def steer(router: str) -> Iterator[None]:
+        routes = [
+            f"ip -{6 if ':' in pool else 4} route {{}} {pool} via {OUTSIDE[router][':' in pool]}"
+            for pool in inventory()["dsr_vip_pools"]
+        ]
+        machine("client").check_output("; ".join(route.format("replace") for route in routes))
+        try:
+            yield
+        finally:
+            machine("client").check_output("; ".join(route.format("del") for route in routes))
+
+    return steer
+
+
+@pytest.fixture
+def peering(providers, password) -> Callable[..., dict[str, Any]]:
+    """peering("r1", max_prefixes=77): the options that site.yml gives the module bgp_router, and changes to them."""
+
+    def options(router: str, **changes: Any) -> dict[str, Any]:
+        cluster = inventory()
+        return {
+            "provider": providers[router],
+            "name": router,
+            "asn": cluster["dsr_router_asn"],
+            "node_asn": cluster["dsr_node_asn"],
+            "router_id": f"192.0.2.{router[1:]}",
+            "nodes": [{"name": name, "addresses": node["addresses"]} for name, node in known_nodes().items()],
+            "vip_pools": cluster["dsr_vip_pools"],
+            "connect": 5,
+            "password": password,
+            **changes,
+        }
+
+    return options
+
+
+@pytest.fixture
+def bgp_router(ssh: list[str], providers) -> Iterator[Callable[..., dict[str, Any]]]:
+    """bgp_router("r1", state="confirmed"): run that module of this checkout on a router; what it returned."""
+    nodes = {name: Node(name, ssh) for name in providers}
+
+    def run(router: str, **options: Any) -> dict[str, Any]:
+        (result,) = nodes[router].modules(("bgp_router", options))
+        return result
+
+    yield run
+    for node in nodes.values():
+        node.run("rm -rf /tmp/dsr-tables")
+        node.end()
+
+
+class Power:
+    """The mains of the machines."""
+
+    def __init__(self, guest, ssh: list[str]) -> None:
+        self._guest = guest
+        self._ssh = ssh
+        self.dark: set[str] = set()
+
+    def off(self, name: str) -> None:
+        # The shared connection would hang in a machine that says nothing any more.
+        subprocess.run([*self._ssh, "-O", "exit", name], capture_output=True, check=False)
+        self._guest.check_output(f"python3 /opt/dsrlab/machines.py cut {name}")
+        self.dark.add(name)
+
+    def on(self, name: str) -> None:
+        """Returns when the machine has booted."""
+        self._guest.check_output(f"systemctl start machine@{name}")
+        self.dark.remove(name)
+
+
+@pytest.fixture(scope="session")
+def power(machine, ssh: list[str]) -> Power:
+    return Power(machine("guest"), ssh)
+
+
+@pytest.fixture
+def active(machine, providers, power) -> Callable[[], set[str]]:
+    """The routers that have the gateway of the client."""
+
+    def ask() -> set[str]:
+        return {
+            name
+            for name in set(providers) - power.dark
+            if f'"{GATEWAY}"' in machine(name).check_output("ip -json address show outside")
+        }
+
+    return ask

@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two routers of different make do the same. molecule/default/tests/test_recipe.py runs for both as well."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+COUNT = 10
+CLIENT = {4: "198.51.100.10", 6: "2001:db8:c::10"}
+CONFIG = {"frr": "/etc/frr/frr.conf", "bird": "/etc/bird/bird.conf"}
+RUNNING = {"frr": "vtysh -c 'show running-config'", "bird": "birdc show protocols all"}
+RUNNING_LIMIT = {"frr": r"maximum-prefix 77\b", "bird": r"Import limit: +77\b"}
+
+
+def sent(machine, router: str) -> int:
+    """Packets that the router has sent to the nodes."""
+    (link,) = json.loads(machine(router).check_output("ip -json -statistics link show fabric"))
+    return int(link["stats64"]["tx"]["packets"])
+
+
+def test_flows_pass_through_it(machine, flows, through, vips, router: str) -> None:
+    with through(router):
+        before = sent(machine, router)
+        with flows(COUNT, *vips) as result:
+            time.sleep(2)
+        forwarded = sent(machine, router) - before
+    assert result["broken"] == [] and result["alive"] == COUNT * len(vips), result
+    # The client's part of each handshake, each request, and its end.
+    assert forwarded >= 4 * COUNT * len(vips)
+
+
+def directors(machine, router: str, flows: list[dict[str, Any]]) -> list[str]:
+    """The node that the kernel of this router sends each flow to."""
+    asked = []
+    for flow in flows:
+        version = 6 if ":" in flow["vip"] else 4
+        ends = f"{flow['vip']} from {CLIENT[version]} iif outside ipproto tcp sport {flow['port']} dport 80"
+        asked.append(f"ip -{version} -json route get {ends}")
+    answers = machine(router).check_output("; ".join(asked)).splitlines()
+    return [re.split("[.:]", gateway)[-1] for gateway in re.findall(r'"gateway": ?"([^"]+)"', "\n".join(answers))]
+
+
+def test_flows_outlive_a_change_of_the_router(machine, flows, through, vips) -> None:
+    """Routers agree on the directors of a VIP, and not on which of them gets a flow: what saves it is their tables."""
+    with ExitStack() as first:
+        first.enter_context(through("r1"))
+        with flows(COUNT, *vips) as result:
+            one, other = (directors(machine, router, result["flows"]) for router in ("r1", "r2"))
+            first.close()
+            with through("r2"):
+                time.sleep(5)
+            time.sleep(5)
+    assert len(one) == len(other) == COUNT * len(vips)
+    assert one != other
+    assert result["broken"] == [] and result["alive"] == COUNT * len(vips), result
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_sessions_are_signed(machine, password, router: str, version: int) -> None:
+    """tcpdump knows the password, and checks every signature."""
+    watch = f"timeout 20 tcpdump -i fabric -c 6 -nvM {password} 'ip{6 if version == 6 else ''} and tcp port 179'"
+    said = machine(router).run(watch).stdout
+    assert said.count("md5 valid") == 6, said
+
+
+def test_change_that_nobody_confirms_is_taken_back(machine, providers, peering, bgp_router, sessions, until) -> None:
+    """A run of site.yml that ends between two tasks; on both routers at once, which saves half of the wait."""
+
+    def file(router: str) -> str:
+        return str(machine(router).check_output(f"cat {CONFIG[providers[router]]}"))
+
+    def changed(router: str) -> bool:
+        shown = machine(router).check_output(RUNNING[providers[router]])
+        return bool(re.search(RUNNING_LIMIT[providers[router]], shown))
+
+    before = {router: file(router) for router in providers}
+    for router in providers:
+        assert not bgp_router(router, **peering(router, _ansible_check_mode=True))["changed"], router
+        assert bgp_router(router, **peering(router, max_prefixes=77, take_back=30))["changed"], router
+        assert changed(router), router
+    for router in providers:
+        until(lambda router=router: file(router) == before[router], 60)
+        until(lambda router=router: not changed(router), 30)
+        with pytest.raises(AssertionError, match="its change was taken back"):
+            bgp_router(router, provider=providers[router], state="confirmed")
+        assert not bgp_router(router, **peering(router, _ansible_check_mode=True))["changed"], router
+        assert machine(router).run("test -e /run/baremetal-dsr-router").rc != 0
+        for version in (4, 6):
+            until(lambda at=(router, version): set(sessions(*at).values()) == {"Established"}, 20)

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the shipped playbooks do with two routers. The tests build on each other, in their order."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+ALL = {"11", "12", "13"}
+RANGES = ["192.0.2.0/24", "2001:db8:fab::/64"]
+INTERNAL = {"dsr_node_asn": 64512, "dsr_listen_ranges": RANGES}
+
+pytestmark = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="ten minutes: under make test-full only")
+
+
+def changes(done) -> set[str]:
+    """The counts of changed tasks in the recap, of a run that went well."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return set(re.findall(r"changed=(\d+)", done.stdout))
+
+
+@pytest.fixture
+def peered(sessions, providers, hops, vips, until):
+    """Wait until both routers have every session and every next hop."""
+
+    def wait() -> None:
+        for router in providers:
+            for version in (4, 6):
+                until(lambda at=(router, version): [*sessions(*at).values()] == ["Established"] * 3)
+            until(lambda router=router: all(hops(vip, router) == ALL for vip in vips))
+
+    return wait
+
+
+def test_verify_is_green(playbook) -> None:
+    done = playbook("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_drain_and_undrain_wait_for_both_routers(playbook, hops, vips, providers, peered) -> None:
+    assert changes(playbook("drain", dsr_drain_nodes="n2")) - {"0"}
+    for router in providers:
+        assert [hops(vip, router) for vip in vips] == [ALL - {"12"}] * len(vips), router
+    assert changes(playbook("undrain", dsr_drain_nodes="n2")) - {"0"}
+    peered()
+
+
+def test_password_changes_and_is_never_shown(playbook, password, peered) -> None:
+    done = playbook("site", "--diff", dsr_bgp_password="and-another-one")
+    assert changes(done) - {"0"}
+    assert password not in done.stdout + done.stderr
+    assert "and-another-one" not in done.stdout + done.stderr
+    peered()
+
+
+def test_internal_sessions_from_ranges(playbook, peered, machine) -> None:
+    """iBGP, and routers that know no node by name; with the first password again."""
+    assert changes(playbook("site", **INTERNAL)) - {"0"}
+    peered()
+    assert "bgp listen range 192.0.2.0/24" in machine("r1").check_output("vtysh -c 'show running-config'")
+    assert "neighbor range 192.0.2.0/24 as 64512" in machine("r2").check_output("cat /etc/bird/bird.conf")
+    assert changes(playbook("site", **INTERNAL)) == {"0"}
+    peered()
+
+
+def test_teardown_gives_both_daemons_back(playbook, machine, hops, vips, providers) -> None:
+    assert changes(playbook("teardown", **INTERNAL)) - {"0"}
+    for router in providers:
+        assert [hops(vip, router) for vip in vips] == [set()] * len(vips), router
+        left = "grep -rl baremetal.dsr /etc/frr /etc/bird /etc/sysctl.d; ls -d /run/baremetal-dsr* 2>/dev/null; true"
+        assert machine(router).check_output(left) == "", router
+    bird = machine("r2").check_output("cmp /etc/bird/bird.conf /usr/share/bird2/bird.conf; systemctl is-active bird")
+    assert bird == "active"
+    assert machine("r1").run("pgrep 'bgpd|bfdd'").rc == 1
