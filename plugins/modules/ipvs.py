@@ -67,6 +67,8 @@ options:
         description:
           - Seconds for which a client stays with its pod after its last connection, up to 31 days; V(0) for none.
           - Each director remembers this for itself. Clients that ECMP moves to another director are forgotten.
+          - While a pod has weight V(0), its clients get another one with their next connection, as long as O(sysctls)
+            has C(net.ipv4.vs.expire_quiescent_template).
         type: int
         default: 0
       tunnel:
@@ -140,11 +142,14 @@ options:
       - C(net.ipv4.vs.schedule_icmp=1), since an ICMP error may come to another director than its flow does.
       - C(net.ipv4.vs.expire_nodest_conn=1), so that flows to a pod that is gone end instead of hanging. While
         destinations are moved to another place in the list, it is set to 0 for that moment, so that their flows live.
+      - C(net.ipv4.vs.expire_quiescent_template=1), so that a client of a service with persistence does not come back to
+        a pod of weight 0. Its next connection is scheduled anew, and those that are open go on.
       - C(net.ipv4.vs.conn_reuse_mode=1), so that a client port that is used again is scheduled afresh.
     type: dict
     default:
       net.ipv4.vs.conn_reuse_mode: 1
       net.ipv4.vs.expire_nodest_conn: 1
+      net.ipv4.vs.expire_quiescent_template: 1
       net.ipv4.vs.schedule_icmp: 1
       net.ipv4.vs.sloppy_tcp: 1
 attributes:
@@ -282,6 +287,7 @@ ARGUMENT_SPEC = {
         "default": {
             "net.ipv4.vs.conn_reuse_mode": 1,
             "net.ipv4.vs.expire_nodest_conn": 1,
+            "net.ipv4.vs.expire_quiescent_template": 1,
             "net.ipv4.vs.schedule_icmp": 1,
             "net.ipv4.vs.sloppy_tcp": 1,
         },

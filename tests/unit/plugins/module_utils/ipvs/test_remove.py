@@ -16,6 +16,7 @@ RANGE = {"mark_base": "0x00d00000", "mark_mask": "0xfff00000"}
 SETTINGS = {
     "net.ipv4.vs.conn_reuse_mode": 1,
     "net.ipv4.vs.expire_nodest_conn": 1,
+    "net.ipv4.vs.expire_quiescent_template": 1,
     "net.ipv4.vs.schedule_icmp": 1,
     "net.ipv4.vs.sloppy_tcp": 1,
 }
@@ -93,6 +94,17 @@ def test_a_second_first_value_is_never_remembered() -> None:
     install(fake)
     install(fake, **{"net.ipv4.vs.sloppy_tcp": 0, "net.ipv4.vs.schedule_icmp": 0})
     install(fake)
+    gone(fake)
+    assert everything(fake) == everything(director())
+
+
+def test_setting_that_a_later_release_adds_goes_back_too() -> None:
+    fake = director()
+    fewer = {name: value for name, value in SETTINGS.items() if "quiescent" not in name}
+    reconcile(fake, wish({**RANGE, "services": [SERVICE], "sysctls": fewer, "purge": True}), check_mode=False)
+    assert fake.sysctls["net.ipv4.vs.expire_quiescent_template"] == "0"
+    install(fake)
+    assert fake.sysctls["net.ipv4.vs.expire_quiescent_template"] == "1"
     gone(fake)
     assert everything(fake) == everything(director())
 
