@@ -240,7 +240,7 @@ draining:
 time:
   description: When the connections were read, in unix seconds by the clock of the director.
   type: float
-  returned: success
+  returned: when O(state=present)
   sample: 1795363123.25
 """
 

@@ -161,6 +161,7 @@ def test_absent_takes_services_and_settings_back(run) -> None:
     run(ipvs, director, services=[SERVICE])
     result = run(ipvs, director, state="absent", _ansible_diff=True)
     assert result["changed"]
+    assert "time" not in result
     assert [side["before_header"] for side in result["diff"]][:2] == ["settings", "ipvsadm -R"]
     assert (director.table, director.sysctls) == ({}, FakeDirector().sysctls)
     assert not run(ipvs, director, state="absent")["changed"]
