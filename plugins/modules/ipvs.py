@@ -118,7 +118,9 @@ options:
             type: int
             default: 0
   mark_base:
-    description: Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
+    description:
+      - Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
+      - Services on marks of another range, as of one that was used before, are never touched.
     type: str
     default: "0x00d00000"
   mark_mask:

@@ -109,6 +109,19 @@ def test_setting_that_a_later_release_adds_goes_back_too() -> None:
     assert everything(fake) == everything(director())
 
 
+def test_services_of_a_former_range_can_go_alone() -> None:
+    """As the README of the role director says, for a range that was changed under running directors."""
+    fake, never = director(), director()
+    install(fake)
+    here = {"mark_base": "0x00e00000", "mark_mask": "0xfff00000"}
+    now = {**here, "services": [{**SERVICE, "mark": 0xE00002}], "sysctls": SETTINGS, "purge": True}
+    for each in (fake, never):
+        reconcile(each, wish(now), check_mode=False)
+    assert "-A -f 13631490 -s rr" in fake.save()
+    reconcile(fake, wish({**RANGE, "services": [], "sysctls": {}, "purge": True}), check_mode=False)
+    assert everything(fake) == everything(never)
+
+
 @pytest.mark.parametrize("left_over", [False, True])
 def test_without_ip_vs_nothing_is_loaded(left_over: bool) -> None:
     """The settings went with the module; only what was remembered of them may be left."""
