@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is allowed but unwise, a sentence or two each."""
+"""What is allowed but unwise, a few sentences each."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ def advice(cluster: Cluster) -> Iterator[str]:
             )
         if service.backends and not service.accepts:
             yield (
-                f"All backends of service {service.name} are draining: new connections are refused, and VIP"
-                f" {service.vip.text} is withdrawn unless another service on it has a backend that is not."
+                f"All backends of service {service.name} are draining: VIP {service.vip.text} is withdrawn unless"
+                " another service on it has a backend that is not. Nothing leads to the directors then, so open"
+                " connections end too, not only new ones. To let them end by themselves, add a backend that is ready,"
+                " or let one serve on until the others have drained."
             )
 
 

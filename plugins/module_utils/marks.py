@@ -17,6 +17,8 @@ DEFAULT_MARK_BASE: Final = 0x00D00000
 DEFAULT_MARK_MASK: Final = 0xFFF00000
 
 _ALL_BITS: Final = 0xFFFFFFFF
+_LEAST: Final = 8
+"""Marks of the smallest range: reserved are `base` and the odd ones up to `note`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class MarkRange:
 
 
 def parse_mark_range(base: Any, mask: Any) -> MarkRange:
-    """MarkRange from numbers or their text ("0x00d00000"); DsrError unless it is one gapless range without mark 0."""
+    """MarkRange from numbers or their text ("0x00d00000"); DsrError unless it is one gapless range without mark 0, with
+    room for the reserved marks."""
     base = integer("dsr_mark_base", base, 1, _ALL_BITS)
     mask = integer("dsr_mark_mask", mask, 1, _ALL_BITS)
     inverse = mask ^ _ALL_BITS
@@ -54,6 +57,12 @@ def parse_mark_range(base: Any, mask: Any) -> MarkRange:
             "dsr_mark_mask",
             f"{mask:#010x} is not contiguous from the top bit",
             f"Use a mask of ones followed by zeros, such as {DEFAULT_MARK_MASK:#010x}",
+        )
+    if inverse < _LEAST - 1:
+        raise DsrError(
+            "dsr_mark_mask",
+            f"{mask:#010x} makes a range of {inverse + 1}, but {_LEAST} marks are the least, as some are reserved",
+            f"Use a mask with fewer ones, such as {DEFAULT_MARK_MASK:#010x} (and a base inside it)",
         )
     if base & inverse:
         raise DsrError(

@@ -67,6 +67,8 @@ options:
         description:
           - Seconds for which a client stays with its pod after its last connection, up to 31 days; V(0) for none.
           - Each director remembers this for itself. Clients that ECMP moves to another director are forgotten.
+          - While a pod has weight V(0), its clients get another one with their next connection, as long as O(sysctls)
+            has C(net.ipv4.vs.expire_quiescent_template).
         type: int
         default: 0
       tunnel:
@@ -116,11 +118,13 @@ options:
             type: int
             default: 0
   mark_base:
-    description: Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
+    description:
+      - Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
+      - Services on marks of another range, as of one that was used before, are never touched.
     type: str
     default: "0x00d00000"
   mark_mask:
-    description: Mask of the owned range.
+    description: Mask of the owned range. Ones followed by zeros, of which there are three at least.
     type: str
     default: "0xfff00000"
   purge:
@@ -140,11 +144,14 @@ options:
       - C(net.ipv4.vs.schedule_icmp=1), since an ICMP error may come to another director than its flow does.
       - C(net.ipv4.vs.expire_nodest_conn=1), so that flows to a pod that is gone end instead of hanging. While
         destinations are moved to another place in the list, it is set to 0 for that moment, so that their flows live.
+      - C(net.ipv4.vs.expire_quiescent_template=1), so that a client of a service with persistence does not come back to
+        a pod of weight 0. Its next connection is scheduled anew, and those that are open go on.
       - C(net.ipv4.vs.conn_reuse_mode=1), so that a client port that is used again is scheduled afresh.
     type: dict
     default:
       net.ipv4.vs.conn_reuse_mode: 1
       net.ipv4.vs.expire_nodest_conn: 1
+      net.ipv4.vs.expire_quiescent_template: 1
       net.ipv4.vs.schedule_icmp: 1
       net.ipv4.vs.sloppy_tcp: 1
 attributes:
@@ -235,7 +242,7 @@ draining:
 time:
   description: When the connections were read, in unix seconds by the clock of the director.
   type: float
-  returned: success
+  returned: when O(state=present)
   sample: 1795363123.25
 """
 
@@ -282,6 +289,7 @@ ARGUMENT_SPEC = {
         "default": {
             "net.ipv4.vs.conn_reuse_mode": 1,
             "net.ipv4.vs.expire_nodest_conn": 1,
+            "net.ipv4.vs.expire_quiescent_template": 1,
             "net.ipv4.vs.schedule_icmp": 1,
             "net.ipv4.vs.sloppy_tcp": 1,
         },

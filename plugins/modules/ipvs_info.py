@@ -18,7 +18,7 @@ options:
     type: str
     default: "0x00d00000"
   mark_mask:
-    description: Mask of the owned range.
+    description: Mask of the owned range. Ones followed by zeros, of which there are three at least.
     type: str
     default: "0xfff00000"
   all:

@@ -157,6 +157,7 @@ options:
   mark_mask:
     description:
       - The range is all marks that are O(mark_base) under this mask. No other tool may use one of them.
+      - It is ones followed by zeros, of which there are three at least.
     type: str
     default: "0xfff00000"
   table:

@@ -27,7 +27,8 @@ class Port:
 class Backend:
     """A real server: a pod's address, the node it runs on, its share of new connections (0: none).
 
-    draining: it is not ready or terminating: it keeps its connections and gets no new ones.
+    draining: it is not ready or terminating: it gets no new connections, and keeps those it has for as long as another
+    backend of the VIP is not draining. The VIP of the last one is withdrawn, and no packet gets through any more.
     drain_until: unix time at which the rest of them is given up; None: never. Only when draining.
     max_connections, min_connections: on one director it gets no more connections from the one on until there are
     fewer than the other. 0: no limit.
@@ -65,7 +66,8 @@ class Service:
 
     @property
     def accepts(self) -> bool:
-        """Whether any backend takes new connections, by its state. (The weight is a share, not a state.)"""
+        """Whether any backend takes new connections, by its state, so that the VIP may be announced. (The weight is a
+        share, not a state.)"""
         return any(not backend.draining for backend in self.backends)
 
 

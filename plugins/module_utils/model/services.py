@@ -53,7 +53,9 @@ class ServiceParser:
         self._pools = PrefixTable((pool, pool.text) for pool in pools)
         self._pools_text = listing(pool.text for pool in pools)
         self._pod_cidrs = PrefixTable((cidr, node.name) for node in nodes.values() for cidr in node.pod_cidrs)
-        self._node_addresses = {address: node.name for node in nodes.values() for address in node.addresses}
+        self._node_addresses = {
+            address: node.name for node in nodes.values() for address in (*node.addresses, *node.tunnel_addresses)
+        }
         self._backends = BackendParser(nodes, self._node_addresses, problems)
         self._names: set[str] = set()
         self._listeners: dict[tuple[Address, str, int], str] = {}

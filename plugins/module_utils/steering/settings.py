@@ -67,10 +67,6 @@ class Settings:
 def parse_settings(params: Mapping[str, Any]) -> Settings:
     """Settings from the module's options; DsrError if a number cannot be what it should be."""
     marks = parse_mark_range(params["mark_base"], params["mark_mask"])
-    if marks.capacity < 1:
-        raise DsrError(
-            "mark_mask", f"{marks.mask:#010x} leaves no mark for a service", "Use a mask with fewer ones, as 0xfff00000"
-        )
     table = _table("table", params["table"])
     refuse_table = _table("refuse_table", params["refuse_table"])
     mtu_table = _table("mtu_table", params["mtu_table"]) if params["mtu_table"] else 0

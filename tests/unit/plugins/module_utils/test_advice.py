@@ -96,8 +96,9 @@ def test_warning_of_a_service_that_only_drains() -> None:
     data = example()
     data["services"][1]["backends"][0]["terminating"] = True
     assert said(data) == [
-        "All backends of service dns are draining: new connections are refused, and VIP 2001:db8:f::1 is withdrawn"
-        " unless another service on it has a backend that is not."
+        "All backends of service dns are draining: VIP 2001:db8:f::1 is withdrawn unless another service on it has a"
+        " backend that is not. Nothing leads to the directors then, so open connections end too, not only new ones. To"
+        " let them end by themselves, add a backend that is ready, or let one serve on until the others have drained."
     ]
 
 

@@ -98,6 +98,8 @@ def test_numbers_may_come_as_text() -> None:
         (0x00D00001, 0xFFF00000, "dsr_mark_base: 0x00d00001 has bits outside dsr_mark_mask 0xfff00000"),
         (0x00D00000, 0xFFF000F0, "dsr_mark_mask: 0xfff000f0 is not contiguous"),
         (0x00D00000, 0x00F00000, "dsr_mark_mask: 0x00f00000 is not contiguous"),
+        (0x00D00000, 0xFFFFFFFC, "dsr_mark_mask: 0xfffffffc makes a range of 4, but 8 marks are the least"),
+        (0x00D00001, 0xFFFFFFFF, "dsr_mark_mask: 0xffffffff makes a range of 1"),
         (0, 0xFFF00000, "dsr_mark_base: is 0, out of range"),
         (0x1_0000_0000, 0xFFF00000, "dsr_mark_base: is 4294967296, out of range"),
         (0x00D00000, -1, "dsr_mark_mask: is -1, out of range"),
@@ -111,13 +113,20 @@ def test_range_refused(base: Any, mask: Any, message: str) -> None:
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("mask", [0xFFF00000, 0xFFFFFFF0, 0xFFFFFFF8])
+def test_reserved_marks_are_owned_and_odd(mask: int) -> None:
+    marks = parse_mark_range(0x00D00000, mask)
+    assert marks.owns(marks.note)
+    assert marks.note % 2 == 1
+
+
 @pytest.mark.parametrize("mark", [-2, 0x1_FFF0_0002])
 def test_what_does_not_fit_32_bits_is_no_mark(mark: int) -> None:
     assert not MarkRange(0xFFF00000, 0xFFF00000).owns(mark)
     assert MarkRange(0xFFF00000, 0xFFF00000).owns(mark & 0xFFFFFFFF)
 
 
-@pytest.mark.parametrize(("base", "mask"), [(0x00D00001, 0xFFF00000), (0x00D00000, 0x80000000), (1, 0xFFFFFFFE)])
+@pytest.mark.parametrize(("base", "mask"), [(0x00D00001, 0xFFF00000), (0x00D00000, 0x80000000), (1, 0xFFFFFFF8)])
 def test_the_base_a_message_proposes_is_a_good_one(base: int, mask: int) -> None:
     with pytest.raises(DsrError) as error:
         parse_mark_range(base, mask)

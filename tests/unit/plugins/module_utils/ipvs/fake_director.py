@@ -61,6 +61,7 @@ class FakeDirector(Runner):
         self.sysctls = {
             "net.ipv4.vs.conn_reuse_mode": "1",
             "net.ipv4.vs.expire_nodest_conn": "0",
+            "net.ipv4.vs.expire_quiescent_template": "0",
             "net.ipv4.vs.schedule_icmp": "0",
             "net.ipv4.vs.sloppy_tcp": "0",
             "net.ipv4.vs.sync_threshold": "3\t50",

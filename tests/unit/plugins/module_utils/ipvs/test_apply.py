@@ -27,6 +27,7 @@ OWNED = MarkRange()
 SYSCTLS = {
     "net.ipv4.vs.conn_reuse_mode": "1",
     "net.ipv4.vs.expire_nodest_conn": "1",
+    "net.ipv4.vs.expire_quiescent_template": "1",
     "net.ipv4.vs.schedule_icmp": "1",
     "net.ipv4.vs.sloppy_tcp": "1",
 }
@@ -74,6 +75,7 @@ def test_first_run_and_second_run() -> None:
             "-q",
             "-w",
             "net.ipv4.vs.expire_nodest_conn=1",
+            "net.ipv4.vs.expire_quiescent_template=1",
             "net.ipv4.vs.schedule_icmp=1",
             "net.ipv4.vs.sloppy_tcp=1",
         ],

@@ -38,7 +38,11 @@ OWNED = MarkRange()
 MH = ("mh-fallback", "mh-port")
 NAMES = ("empty", "ipv4", "ipv6", "mixed", "tunnels")
 VERSIONS = ("1.31-1+b1", "1.31-5", "1.31-5+b1")
-"""Debian's builds of 1.31: those of 11 and 12, of 13, and of unstable."""
+"""Debian's builds of 1.31: those of 11 and 12, of 13, and of unstable.
+
+There is no second version to record: 1.31 is the newest release, and older ones, which do not know --tun-info, are
+refused as too old (see test_apply).
+"""
 
 
 def read(name: str) -> dict[tuple[int, str], Service]:

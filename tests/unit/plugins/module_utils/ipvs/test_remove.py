@@ -16,6 +16,7 @@ RANGE = {"mark_base": "0x00d00000", "mark_mask": "0xfff00000"}
 SETTINGS = {
     "net.ipv4.vs.conn_reuse_mode": 1,
     "net.ipv4.vs.expire_nodest_conn": 1,
+    "net.ipv4.vs.expire_quiescent_template": 1,
     "net.ipv4.vs.schedule_icmp": 1,
     "net.ipv4.vs.sloppy_tcp": 1,
 }
@@ -95,6 +96,30 @@ def test_a_second_first_value_is_never_remembered() -> None:
     install(fake)
     gone(fake)
     assert everything(fake) == everything(director())
+
+
+def test_setting_that_a_later_release_adds_goes_back_too() -> None:
+    fake = director()
+    fewer = {name: value for name, value in SETTINGS.items() if "quiescent" not in name}
+    reconcile(fake, wish({**RANGE, "services": [SERVICE], "sysctls": fewer, "purge": True}), check_mode=False)
+    assert fake.sysctls["net.ipv4.vs.expire_quiescent_template"] == "0"
+    install(fake)
+    assert fake.sysctls["net.ipv4.vs.expire_quiescent_template"] == "1"
+    gone(fake)
+    assert everything(fake) == everything(director())
+
+
+def test_services_of_a_former_range_can_go_alone() -> None:
+    """As the README of the role director says, for a range that was changed under running directors."""
+    fake, never = director(), director()
+    install(fake)
+    here = {"mark_base": "0x00e00000", "mark_mask": "0xfff00000"}
+    now = {**here, "services": [{**SERVICE, "mark": 0xE00002}], "sysctls": SETTINGS, "purge": True}
+    for each in (fake, never):
+        reconcile(each, wish(now), check_mode=False)
+    assert "-A -f 13631490 -s rr" in fake.save()
+    reconcile(fake, wish({**RANGE, "services": [], "sysctls": {}, "purge": True}), check_mode=False)
+    assert everything(fake) == everything(never)
 
 
 @pytest.mark.parametrize("left_over", [False, True])

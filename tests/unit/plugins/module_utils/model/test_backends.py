@@ -11,6 +11,7 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.model.cha
     backend,
     both,
     more,
+    node,
     parsed_web,
     refusal,
     web,
@@ -55,6 +56,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
         backend(address="192.0.2.12"),
         "service web, backend 192.0.2.12: is an address of node n2: a director delivers to a destination of its own"
         " without encapsulation, so a hostNetwork pod cannot be a backend",
+    ),
+    "backend is an overlay device": (
+        both(node(tunnel_addresses=["10.244.1.0"]), backend(address="10.244.1.0", node="n1")),
+        "service web, backend 10.244.1.0: is an address of node n1: a director delivers to a destination of its own",
     ),
     "backend listed twice": (
         backend(address="10.244.1.10", node="n1"),

@@ -19,6 +19,7 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.cluster_d
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.model.changes import (
     Change,
     backend,
+    both,
     given_as,
     more,
     node,
@@ -57,8 +58,12 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "nodes share an address": (node(addresses=["192.0.2.12"]), "node n2: address 192.0.2.12 is also that of node n1"),
     "nodes a list": (given_as(nodes=["n1"]), "nodes: is ['n1'], not a mapping"),
     "mark range too small": (
-        given_as(mark_mask=0xFFFFFFFC),
-        "dsr_mark_mask: 0xfffffffc leaves room for 1 services, there are 3",
+        both(given_as(mark_mask=0xFFFFFFF8), more()),
+        "dsr_mark_mask: 0xfffffff8 leaves room for 3 services, there are 4",
+    ),
+    "mark range without room for what is reserved": (
+        given_as(mark_mask=0xFFFFFFFC, services=[]),
+        "dsr_mark_mask: 0xfffffffc makes a range of 4, but 8 marks are the least",
     ),
     "mark base outside mask": (given_as(mark_base=0x00D00010), "dsr_mark_base: 0x00d00010 has bits outside"),
     "default tunnel unknown": (given_as(tunnel="vxlan"), "dsr_tunnel: unknown tunnel 'vxlan'. Use one of gre, gue,"),

@@ -11,6 +11,7 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.model.cha
     both,
     given_as,
     more,
+    node,
     parsed_web,
     refusal,
     web,
@@ -31,6 +32,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "service web: vip 203.0.113.1 is outside the pools (none)",
     ),
     "vip is a node address": (web(vip="192.0.2.12"), "service web: vip 192.0.2.12 is an address of node n2"),
+    "vip is the address of an overlay device": (
+        both(node(tunnel_addresses=["192.0.2.211", "203.0.113.1"]), without("services", 2)),
+        "service web: vip 203.0.113.1 is an address of node n1",
+    ),
     "vip is a pod address": (
         both(
             without("nodes", "n1", "pod_cidrs"),

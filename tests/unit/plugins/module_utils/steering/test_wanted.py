@@ -36,7 +36,7 @@ def guard(**others: Any) -> dict[str, Any]:
         (options([V4], table=79), "refuse_table: is 79, as table is"),
         (options([V4], rule_priority=32765), "rule_priority: is 32765, out of range"),
         (options([V4], mark_mask="0xff0ff000"), "not contiguous"),
-        (options([V4], mark_base="0x1", mark_mask="0xffffffff"), "leaves no mark for a service"),
+        (options([V4], mark_base="0x1", mark_mask="0xffffffff"), "makes a range of 1, but 8 marks are the least"),
         (options([V4], mark_base="many"), "not a number"),
         (
             options([V4], entry(V4, 80, source_ranges=["2001:db8::/32"])),
