@@ -13,9 +13,10 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import TU
 
 
 def pods_from(items: Iterable[Mapping[str, object]]) -> tuple[Pod, ...]:
-    """Pods from [{"address": str, "vips": [str, ...], "tunnels": [str, ...], "draining": bool}]; the last two may be absent.
+    """Pods from [{"address": str, "vips": [str, ...], "tunnels": [str, ...], "draining": bool}].
 
-    DsrError names the entry that cannot be. A pod takes IPIP, listed or not: it is what comes out of GUE.
+    The last two may be absent. DsrError names the entry that cannot be. A pod takes IPIP, listed or not: it is what
+    comes out of GUE.
     """
     pods: dict[str, Pod] = {}
     for item in items:
