@@ -96,11 +96,13 @@ class SteeringPlan(TypedDict):
 
 
 class PodPlan(TypedDict):
-    """A backend on this host, the VIPs it must answer for and the tunnels their packets come in by (sorted)."""
+    """A backend on this host, the VIPs it must answer for and the tunnels their packets come in by (sorted). draining:
+    in every service it backs, so that it may be gone at any moment."""
 
     address: str
     vips: list[str]
     tunnels: list[str]
+    draining: bool
 
 
 class GuardPlan(TypedDict):
@@ -317,21 +319,22 @@ def _entries(service: Service, mark: int, places: Mapping[Address, int]) -> list
 
 
 def _pods(cluster: Cluster) -> dict[str, list[PodPlan]]:
-    held: dict[str, set[tuple[Address, Address, str]]] = {name: set() for name in cluster.nodes}
+    held: dict[str, set[tuple[Address, Address, str, bool]]] = {name: set() for name in cluster.nodes}
     for service in cluster.services:
         for backend in service.backends:
-            held[backend.node].add((backend.address, service.vip, service.tunnel))
+            held[backend.node].add((backend.address, service.vip, service.tunnel, backend.draining))
     return {node: _node_pods(uses) for node, uses in held.items()}
 
 
-def _node_pods(uses: Iterable[tuple[Address, Address, str]]) -> list[PodPlan]:
-    """uses: (pod, VIP, tunnel)."""
+def _node_pods(uses: Iterable[tuple[Address, Address, str, bool]]) -> list[PodPlan]:
+    """uses: (pod, VIP, tunnel, whether it drains there)."""
     by_pod = [(pod, list(group)) for pod, group in groupby(sorted(uses), key=itemgetter(0))]
     return [
         {
             "address": pod.text,
-            "vips": list(dict.fromkeys(vip.text for _pod, vip, _tunnel in group)),
-            "tunnels": sorted({tunnel for _pod, _vip, tunnel in group}),
+            "vips": list(dict.fromkeys(vip.text for _pod, vip, _tunnel, _draining in group)),
+            "tunnels": sorted({tunnel for _pod, _vip, tunnel, _draining in group}),
+            "draining": all(draining for _pod, _vip, _tunnel, draining in group),
         }
         for pod, group in by_pod
     ]

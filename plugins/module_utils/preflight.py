@@ -1,21 +1,24 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node must bring along, looked at before the first change: commands, kernel modules, MTU, the pods."""
+"""What a node must bring along, and what must not be in the way there, looked at before the first change."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import parse_address
 from ansible_collections.baremetal.dsr.plugins.module_utils._iproute import parse_objects
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import outdated
 from ansible_collections.baremetal.dsr.plugins.module_utils.kernel_modules import not_loaded, unloadable
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import missing_pod
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.locate import Paths, scan
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods import apply as pods_apply
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.locate import Paths
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.wishes import pods_from, sources_from
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering import check as steering_check
 
 COMMANDS = (
     "bird",
@@ -53,42 +56,52 @@ TUNNEL_MODULES: Final = {
 }
 """Needed to receive a tunnel, by tunnel and address family. What comes out of GUE is IPIP."""
 
+NAT_MODULES: Final = {"nf_tables": "nft_chain_nat", "legacy": "iptable_nat"}
+"""Bring iptables' table nat, by its variant."""
+
 
 @dataclass(frozen=True)
 class Needs:
     """What a node is looked at for.
 
-    schedulers: of the services. pods: addresses of the backends that should run here. tunnels: by which directors send.
-    families: "ipv4", "ipv6"; None means IPv4 and those of the pods. mtu: least MTU of the devices that hold
-    `addresses`, in bytes; None if it does not matter.
+    schedulers: of the services. pods: the backends that should run here, as pods_from() takes them. sources: of their
+    guards, None for no guard. tunnels: by which directors send. families: "ipv4", "ipv6"; None means IPv4 and those of
+    the pods. mtu: least MTU of the devices that hold `addresses`, in bytes; None if it does not matter. steering: what
+    steering.check.obstacles() takes, None if nothing is steered here.
     """
 
     schedulers: Sequence[str] = ("mh",)
-    pods: Sequence[str] = ()
+    pods: Sequence[Mapping[str, Any]] = ()
+    sources: Sequence[str] | None = None
     tunnels: Sequence[str] = ("ipip",)
     families: Sequence[str] | None = None
     mtu: int | None = None
     addresses: Sequence[str] = ()
+    steering: Mapping[str, Any] | None = None
 
 
 def problems(runner: Runner, paths: Paths, needs: Needs) -> list[DsrError]:
-    """Everything this node lacks, empty if nothing; changes nothing. DsrError if an address is none."""
-    pods = [parse_address("pods", pod) for pod in needs.pods]
+    """Everything that is wrong with this node, empty if nothing; changes nothing. DsrError if an address is none."""
+    pods = pods_from(needs.pods)
+    sources = sources_from(needs.sources, pods)
     addresses = [parse_address("addresses", address).text for address in needs.addresses]
     found = [error for command in COMMANDS if (error := _missing_command(runner, command))]
     if found:
         return found
-    families = {"ipv4", *(pod.family for pod in pods)} if needs.families is None else set(needs.families)
+    families = {"ipv4", *(f"ipv{pod.version}" for pod in pods)} if needs.families is None else set(needs.families)
     modules = [
         *MODULES,
         *_tunnel_modules(needs.tunnels, families),
+        *_ping_modules(runner, needs.steering),
         *sorted({f"ip_vs_{scheduler}" for scheduler in needs.schedulers}),
     ]
     found += [error for module in not_loaded(runner, modules) if (error := unloadable(runner, module))]
+    found += [error for error in (outdated(runner),) if error]
     if needs.mtu is not None and addresses:
         found += _mtu_problems(runner, needs.mtu, addresses)
-    here = {address for namespace in scan(runner, paths) for address in namespace.contents.addresses} if pods else ()
-    return found + [missing_pod(pod.text) for pod in pods if pod.text not in here]
+    if needs.steering is not None:
+        found += steering_check.obstacles(runner, needs.steering)
+    return found + (pods_apply.obstacles(runner, paths, pods, sources=sources) if pods else [])
 
 
 def _tunnel_modules(tunnels: Iterable[str], families: Collection[str]) -> list[str]:
@@ -99,6 +112,14 @@ def _tunnel_modules(tunnels: Iterable[str], families: Collection[str]) -> list[s
         for family, module in by_family.items()
         if tunnel in used and family in families
     ]
+
+
+def _ping_modules(runner: Runner, steering: Mapping[str, Any] | None) -> list[str]:
+    """What answers to ping take. Linux answers by itself where it is sent an IPv6 one."""
+    if not steering or not steering.get("ping") or all(":" in vip for vip in steering["vips"]):
+        return []
+    said = runner.run(["iptables-restore", "--version"], None, writes=False).out
+    return [NAT_MODULES["nf_tables" if "nf_tables" in said else "legacy"], "xt_REDIRECT"]
 
 
 def _mtu_problems(runner: Runner, mtu: int, addresses: Iterable[str]) -> list[DsrError]:

@@ -56,6 +56,12 @@ options:
           - gre
         default:
           - ipip
+      draining:
+        description:
+          - Whether the pod takes no new connections in any of its services and may be gone at any moment. Where it is
+            missing this is only reported, whatever O(missing) says.
+        type: bool
+        default: false
   vip_device:
     description:
       - Where the VIPs stand.
@@ -185,6 +191,7 @@ ARGUMENT_SPEC = {
             "address": {"type": "str", "required": True},
             "vips": {"type": "list", "elements": "str", "required": True},
             "tunnels": {"type": "list", "elements": "str", "choices": ["ipip", "gue", "gre"], "default": ["ipip"]},
+            "draining": {"type": "bool", "default": False},
         },
     },
     "vip_device": {"type": "str", "choices": ["tunnel", "lo", "interface"], "default": "tunnel"},
@@ -214,11 +221,12 @@ def main() -> None:
     result: dict[str, Any] = {"changed": outcome.changed}
     if module._diff:
         result["diff"] = {"before": outcome.before, "after": outcome.after}
-    failure = outcome.error(missing_is_error=given["missing"] == "fail")
+    strict = given["missing"] == "fail"
+    for address in outcome.leaving if strict else outcome.missing:
+        module.warn(str(missing_pod(address)))
+    failure = outcome.error(missing_is_error=strict)
     if failure:
         module.fail_json(msg=str(failure), **result)
-    for address in outcome.missing:
-        module.warn(str(missing_pod(address)))
     module.exit_json(missing=list(outcome.missing), stale=outcome.stale, **result)
 
 

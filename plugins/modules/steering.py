@@ -27,6 +27,9 @@ description:
   - Warns of rules of other tools that may change a mark on its way to IPVS, or that may end the way of a packet before
     it comes to the chains of this module. These are put first in C(PREROUTING) and C(OUTPUT), but not moved there again
     when another tool inserts before them.
+  - Only rules that C(iptables-save) and C(ip6tables-save) show are looked at for that, so those of iptables-legacy are
+    not seen by iptables-nft, nor the other way round. Where there is C(nft), it also warns of rules in tables of
+    nftables that set a mark behind its own, but not of those that only a verdict map with a name leads to.
 options:
   state:
     description:

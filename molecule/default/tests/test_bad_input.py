@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What cannot work is refused with a clear message before anything changes on any machine.
 
-The single mistakes are tested without machines (tests/unit/plugins/module_utils/test_model.py); here it is seen that
-the playbook stops for them in time, and for what only a machine can know.
+The single mistakes are tested without machines (tests/unit/plugins/module_utils/model), and so is a kernel that lacks
+a scheduler (test_preflight.py beside it); here it is seen that the playbook stops for them in time, and for what only a
+machine can know.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,12 +36,13 @@ def assert_refused(done, *words: str) -> None:
     [
         ([service(vip="198.51.100.7")], ["service web", "pool"]),
         ([service(backends=[{"address": "10.244.1.2", "node": "n9"}])], ["service web", "n9"]),
+        ([service(scheduler="fastest")], ["service web", "fastest"]),
         (
             [service(backends=[{"address": "10.244.1.99", "node": "n1"}])],
             ["pod 10.244.1.99", "in no network namespace"],
         ),
     ],
-    ids=["VIP outside the pools", "unknown node", "pod that is not there"],
+    ids=["VIP outside the pools", "unknown node", "unknown scheduler", "pod that is not there"],
 )
 def test_bad_services(playbook, services: list[dict[str, Any]], words: list[str]) -> None:
     assert_refused(playbook("site", dsr_services=services), *words)
@@ -55,5 +58,35 @@ def test_node_without_ipvsadm(playbook, machine) -> None:
     assert_refused(done, "command ipvsadm", "Install the package ipvsadm")
 
 
-def test_unknown_scheduler_of_this_kernel(playbook) -> None:
-    assert_refused(playbook("site", dsr_services=[service(scheduler="fastest")]), "service web", "fastest")
+@pytest.mark.parametrize(
+    ("line", "undo", "words"),
+    [
+        (
+            "ip address add 203.0.113.1/32 dev lo",
+            "ip address del 203.0.113.1/32 dev lo",
+            ["VIP 203.0.113.1", "interface lo"],
+        ),
+        (
+            "ip rule add fwmark 0xd00010/0xfff00000 lookup 999",
+            "ip rule del fwmark 0xd00010/0xfff00000 lookup 999",
+            ["mark range 0x00d00000/0xfff00000", "overlaps another tool's", "lookup 999"],
+        ),
+    ],
+    ids=["VIP on an own interface", "marks of another tool"],
+)
+def test_what_is_in_the_way_on_one_node(
+    playbook, machine, dump: Callable[[], dict[str, str]], line: str, undo: str, words: list[str]
+) -> None:
+    """These services would change all nodes and the router."""
+    node = machine("n2")
+    node.check_output(line)
+    try:
+        before = dump()
+        done = playbook("site", dsr_services=[service()])
+        after = dump()
+    finally:
+        node.check_output(undo)
+    assert_refused(done, "n2", *words)
+    assert {name: sorted(text.splitlines()) for name, text in after.items()} == {
+        name: sorted(text.splitlines()) for name, text in before.items()
+    }

@@ -98,7 +98,7 @@ def read_table(runner: Runner, owned: MarkRange) -> Listing | None:
     ipvsadm is not asked then, since it would load the module. A listing that was torn is read again.
     """
     runner.require("ipvsadm")
-    if runner.run(["test", "-e", "/proc/net/ip_vs"], None, writes=False).rc != 0:
+    if not _loaded(runner):
         return None
     for _try in range(_READS - 1):
         try:
@@ -106,6 +106,13 @@ def read_table(runner: Runner, owned: MarkRange) -> Listing | None:
         except TornListing:
             continue
     return _listing(runner, owned)
+
+
+def outdated(runner: Runner) -> DsrError | None:
+    """What is wrong if ipvsadm is too old. Not known where ip_vs is not loaded, since ipvsadm would load it."""
+    if not _loaded(runner):
+        return None
+    return _too_old(runner.run([*COMMAND, "-f", "1"], None, writes=False).err)
 
 
 def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
@@ -210,13 +217,22 @@ def _listing(runner: Runner, owned: MarkRange) -> Listing:
     try:
         text = runner.read(COMMAND)
     except DsrError as error:
-        if "unknown option" in error.reason:
-            raise DsrError("command ipvsadm", f"is too old: {error.reason}", "Install ipvsadm 1.31 or newer") from error
-        raise
+        raise _too_old(error.reason) or error from error
     listing = parse_listing(text, owned)
     if thresholds_note(owned).key not in listing.services:
         return listing
     return with_thresholds(listing, parse_thresholds(runner.read(THRESHOLDS_COMMAND), owned))
+
+
+def _loaded(runner: Runner) -> bool:
+    return runner.run(["test", "-e", "/proc/net/ip_vs"], None, writes=False).rc == 0
+
+
+def _too_old(said: str) -> DsrError | None:
+    """The error if this is how ipvsadm refuses COMMAND."""
+    if "unknown option" not in said:
+        return None
+    return DsrError("command ipvsadm", f"is too old: {' '.join(said.split())}", "Install ipvsadm 1.31 or newer")
 
 
 def _look(runner: Runner, wish: Wish) -> Reading:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from ansible_collections.baremetal.dsr.plugins.module_utils import kernel_modules
@@ -38,21 +38,27 @@ _CURE_MISSING = (
 class Outcome:
     """What a run did, or in check mode would do.
 
-    before, after: state as commands. missing: pod addresses found in no namespace. problems: what went wrong with
-    single pods while the others were served. stale: whether something is left that only a run with purge removes.
+    before, after: state as commands. missing: pod addresses found in no namespace; leaving: those of them that drained,
+    whose end was to be expected. problems: what went wrong with single pods while the others were served. stale:
+    whether something is left that only a run with purge removes.
     """
 
     changed: bool
     before: str
     after: str
     missing: tuple[str, ...]
+    leaving: tuple[str, ...]
     problems: tuple[DsrError, ...]
     stale: bool
 
     def error(self, *, missing_is_error: bool) -> DsrError | None:
         """Everything that went wrong, as one error."""
-        lost = [missing_pod(address) for address in self.missing] if missing_is_error else []
-        return _combined([*lost, *self.problems])
+        return _combined(self.errors(missing_is_error=missing_is_error))
+
+    def errors(self, *, missing_is_error: bool) -> list[DsrError]:
+        """Everything that went wrong."""
+        lost = [address for address in self.missing if address not in self.leaving] if missing_is_error else []
+        return [*map(missing_pod, lost), *self.problems]
 
 
 @dataclass
@@ -109,6 +115,32 @@ def reconcile(
 
     place: one of PLACES. sources: addresses of the nodes, None for no guard.
     """
+    with _looked_at(runner, paths, pods, purge, place, sources) as run:
+        needed = _needed_modules(run)
+        if not check:
+            kernel_modules.load(runner, needed)
+            run.gue_known = run.gue_known or GUE_MODULE in needed
+            for site in run.sites:
+                _apply(run, site)
+    return _outcome(run, pods, needed)
+
+
+def obstacles(
+    runner: Runner, paths: Paths, pods: Sequence[Pod], *, sources: frozenset[str] | None = None
+) -> list[DsrError]:
+    """What reconcile() would find wrong with these pods before it writes, but for kernel modules. Changes nothing."""
+    try:
+        with _looked_at(runner, paths, pods, False, "tunnel", sources) as run:
+            return _outcome(run, pods, ()).errors(missing_is_error=True)
+    except DsrError as error:
+        return [error]
+
+
+@contextmanager
+def _looked_at(
+    runner: Runner, paths: Paths, pods: Sequence[Pod], purge: bool, place: str, sources: frozenset[str] | None
+) -> Iterator[_Run]:
+    """A run that has read everything and knows its targets; its namespaces are held open."""
     runner.require("ip", "nsenter", "sysctl")
     if sources is not None and pods:
         versions = {pod.version for pod in pods}
@@ -124,12 +156,11 @@ def reconcile(
         for site in candidates:
             site.entry = stack.enter_context(held_open(site.namespace)) or ""
             _read(run, site)
-        needed = _needed_modules(run)
-        if not check:
-            kernel_modules.load(runner, needed)
-            run.gue_known = run.gue_known or GUE_MODULE in needed
-            for site in run.sites:
-                _apply(run, site)
+        yield run
+
+
+def _outcome(run: _Run, pods: Iterable[Pod], needed: Sequence[str]) -> Outcome:
+    """needed: kernel modules that were loaded, or would be."""
     return Outcome(
         changed=bool(needed) or any(site.steps for site in run.sites),
         before=_text(line for site in run.sites for line in site.lines(site.before)),
@@ -137,6 +168,7 @@ def reconcile(
             [*(f"modprobe {name}" for name in needed), *(line for site in run.sites for line in site.lines(site.after))]
         ),
         missing=tuple(run.missing),
+        leaving=tuple(pod.address for pod in pods if pod.draining and pod.address in run.missing),
         problems=tuple(run.problems),
         stale=run.stale,
     )

@@ -156,12 +156,14 @@ class Vip(NamedTuple):
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod address and the VIPs it answers for, all of one family, in canonical form."""
+    """One pod address and the VIPs it answers for, all of one family, in canonical form. draining: it takes no new
+    connections and may be gone at any moment."""
 
     address: str
     version: int
     vips: frozenset[str]
     tunnels: frozenset[str] = frozenset({"ipip"})
+    draining: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import TU
 
 
 def pods_from(items: Iterable[Mapping[str, object]]) -> tuple[Pod, ...]:
-    """Pods from [{"address": str, "vips": [str, ...], "tunnels": [str, ...]}], the last of which may be absent.
+    """Pods from [{"address": str, "vips": [str, ...], "tunnels": [str, ...], "draining": bool}].
 
-    DsrError names the entry that cannot be. A pod takes IPIP, listed or not: it is what comes out of GUE.
+    The last two may be absent. DsrError names the entry that cannot be. A pod takes IPIP, listed or not: it is what
+    comes out of GUE.
     """
     pods: dict[str, Pod] = {}
     for item in items:
@@ -44,7 +45,9 @@ def _pod(item: Mapping[str, object]) -> Pod:
                 "Give the pod's address of that family its own entry",
             )
     tunnels = _tunnels(name, item.get("tunnels"))
-    return Pod(address.text, address.version, frozenset(vip.text for vip in parsed), tunnels)
+    return Pod(
+        address.text, address.version, frozenset(vip.text for vip in parsed), tunnels, bool(item.get("draining"))
+    )
 
 
 def _tunnels(name: str, value: object) -> frozenset[str]:

@@ -122,8 +122,8 @@ def test_example() -> None:
             ],
         },
         "pods": [
-            {"address": "10.244.1.10", "vips": ["203.0.113.1"], "tunnels": ["ipip"]},
-            {"address": "2001:db8:1::2", "vips": ["2001:db8:f::1"], "tunnels": ["ipip"]},
+            {"address": "10.244.1.10", "vips": ["203.0.113.1"], "tunnels": ["ipip"], "draining": False},
+            {"address": "2001:db8:1::2", "vips": ["2001:db8:f::1"], "tunnels": ["ipip"], "draining": False},
         ],
         "guard": {
             "sources": ["192.0.2.11", "192.0.2.12", "2001:db8:a::11"],
@@ -171,7 +171,7 @@ def test_full_example() -> None:
         DNS: [],
     }
     assert [each["draining"] for each in plan["services"][2]["backends"]] == [False, True]
-    assert plan["pods"] == [{"address": "10.244.2.2", "vips": ["203.0.113.1"], "tunnels": ["gue"]}]
+    assert plan["pods"] == [{"address": "10.244.2.2", "vips": ["203.0.113.1"], "tunnels": ["gue"], "draining": True}]
     assert plan["guard"]["pods"] == ["10.244.2.2"]
     assert plan["guard"]["tunnels"] == ["gre", "gue"]
     assert plan["mss"] == {"ipv4": 9000 - 50 - 32 - 40, "ipv6": 9000 - 50 - 44 - 60}
@@ -233,7 +233,7 @@ def test_draining_service_keeps_its_table_its_marks_and_its_pods() -> None:
     data["services"][1]["backends"][0]["terminating"] = True
     after = planned(data).for_host("n1")
     assert after["steering"] == before["steering"]
-    assert after["pods"] == before["pods"]
+    assert after["pods"] == [before["pods"][0], {**before["pods"][1], "draining": True}]
     assert after["ipvs"][0] == {
         **before["ipvs"][0],
         "destinations": [destination("2001:db8:1::2", 1, draining=True)],
@@ -245,9 +245,20 @@ def test_pod_has_the_tunnels_of_all_its_services() -> None:
     web = data["services"][0]
     data["services"].append({**web, "name": "web2", "ports": [{"port": 8080}], "tunnel": "gue"})
     data["services"].append({**web, "name": "web3", "vip": "203.0.113.9", "tunnel": "gre"})
-    assert planned(data).for_host("n2")["pods"] == [
-        {"address": "10.244.2.2", "vips": ["203.0.113.1", "203.0.113.9"], "tunnels": ["gre", "gue", "ipip"]}
-    ]
+    (pod,) = planned(data).for_host("n2")["pods"]
+    assert pod["vips"] == ["203.0.113.1", "203.0.113.9"]
+    assert pod["tunnels"] == ["gre", "gue", "ipip"]
+
+
+def test_pod_drains_when_it_drains_in_all_its_services() -> None:
+    data = example()
+    web = data["services"][0]
+    backend = next(each for each in web["backends"] if each["node"] == "n2")
+    other = dict(backend)
+    data["services"].append({**web, "name": "web2", "ports": [{"port": 8080}], "backends": [other]})
+    for each, draining in ((backend, False), (other, True)):
+        each["ready"] = False
+        assert [pod["draining"] for pod in planned(data).for_host("n2")["pods"]] == [draining]
 
 
 def test_guard_lists_the_addresses_of_all_nodes_in_numeric_order() -> None:

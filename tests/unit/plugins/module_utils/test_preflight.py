@@ -11,12 +11,16 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrErr
 from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import (
     COMMANDS,
     MODULES,
+    NAT_MODULES,
     TUNNEL_MODULES,
     Needs,
     problems,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import PACKAGES
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.node import Node
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.strategies import DEFAULTS
+
+NUMBERS = ("mark_base", "mark_mask", "table", "refuse_table", "mtu_table", "rule_priority")
 
 
 @pytest.fixture
@@ -24,8 +28,17 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
+def backend(address: str, **more: Any) -> dict[str, Any]:
+    return {"address": address, "vips": ["2001:db8:f::1" if ":" in address else "203.0.113.1"], **more}
+
+
 def said(node: Node, schedulers: tuple[str, ...] = ("mh",), pods: tuple[str, ...] = (), **more: Any) -> list[str]:
-    return [str(error) for error in problems(node, node.paths, Needs(schedulers, pods, **more))]
+    needs = Needs(schedulers, [backend(pod) for pod in pods], **more)
+    return [str(error) for error in problems(node, node.paths, needs)]
+
+
+def steered(*vips: str, **more: Any) -> dict[str, Any]:
+    return {**{name: DEFAULTS[name] for name in NUMBERS}, "ping": False, "vips": vips or ("203.0.113.1",), **more}
 
 
 def test_complete_node_has_no_problems(node: Node) -> None:
@@ -146,5 +159,55 @@ def test_all_problems_are_told_at_once_and_nothing_is_written(node: Node) -> Non
 
 def test_pods_may_be_written_in_any_spelling(node: Node) -> None:
     assert said(node, pods=("2001:DB8:244:1:0::2",)) == []
-    with pytest.raises(DsrError, match="pods: 'node1' is not an IP address"):
+    with pytest.raises(DsrError, match="pod: 'node1' is not an IP address"):
         said(node, pods=("node1",))
+
+
+def test_a_draining_pod_may_be_missing(node: Node) -> None:
+    needs = Needs(pods=[backend("10.244.1.9", draining=True), backend("10.244.1.2", draining=True)])
+    assert problems(node, node.paths, needs) == []
+
+
+def test_what_stands_in_a_pod_is_told(node: Node) -> None:
+    node.namespaces[0].links["eth0"].addresses.append("203.0.113.1/32")
+    node.unreachable = {"10.244.1.3"}
+    (vip,) = said(node, pods=("10.244.1.2", "10.244.1.3"))
+    assert vip.startswith("pod 10.244.1.2: VIP 203.0.113.1 stands on its device eth0")
+    assert [line.split(",")[0] for line in said(node, pods=("10.244.1.3",), sources=["192.0.2.11"])] == [
+        "pod 10.244.1.3: this node has no route to it"
+    ]
+    with pytest.raises(DsrError, match="sources: has no IPv6 address"):
+        said(node, pods=("2001:db8:244:1::2",), sources=["192.0.2.11"])
+
+
+def test_what_is_in_the_way_of_steering_is_told(node: Node) -> None:
+    assert said(node, steering=steered()) == []
+    node.director.addresses["203.0.113.1"] = "lo"
+    node.director.rules[4].append({"priority": 900, "src": "all", "fwmark": "0xd00010", "fwmask": "0xfff00000"})
+    assert said(node) == []
+    vip, marks = said(node, steering=steered())
+    assert vip.startswith("VIP 203.0.113.1: is an address of this node's own interface lo")
+    assert marks.startswith("mark range 0x00d00000/0xfff00000: overlaps another tool's: ip rule '900: ")
+    assert said(node, steering=steered(table=254))[0].startswith("table: 254 is a table of the kernel's own")
+
+
+@pytest.mark.parametrize("variant", ["nf_tables", "legacy"])
+def test_ping_over_ipv4_needs_nat(node: Node, variant: str) -> None:
+    node.variant = variant
+    node.modules -= {*NAT_MODULES.values(), "xt_REDIRECT"}
+    assert said(node, steering=steered()) == []
+    assert said(node, steering=steered("2001:db8:f::1", ping=True)) == []
+    found = said(node, steering=steered("203.0.113.1", "2001:db8:f::1", ping=True))
+    assert [line.split(":")[0] for line in found] == [
+        f"kernel module {NAT_MODULES[variant]}",
+        "kernel module xt_REDIRECT",
+    ]
+
+
+def test_ipvsadm_that_is_too_old(node: Node) -> None:
+    node.ipvsadm = "No such service\n"
+    assert said(node) == []
+    node.ipvsadm = "ipvsadm: --tun-info: unknown option\n"
+    assert said(node) == [
+        "command ipvsadm: is too old: ipvsadm: --tun-info: unknown option. Install ipvsadm 1.31 or newer"
+    ]

@@ -69,6 +69,16 @@ def test_missing_pods_may_only_be_reported(run) -> None:
     assert result["missing"] == ["10.244.1.9"]
 
 
+def test_a_pod_that_drains_may_be_missing(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(pods.AnsibleModule, "warn", lambda _module, text: given.append(text))
+    lost = {"address": "10.244.1.9", "vips": ["203.0.113.1"], "draining": True}
+    result = run(pods, pods=[lost, POD])
+    assert "failed" not in result
+    assert result["missing"] == ["10.244.1.9"]
+    assert [warning.split(":")[0] for warning in given] == ["pod 10.244.1.9"]
+
+
 def test_bad_input_fails_with_a_message(machine: FakeMachine, run) -> None:
     machine.read_only = True
     result = run(pods, pods=[POD, {**POD, "address": "node1"}])

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import Outcome, reconcile
+from ansible_collections.baremetal.dsr.plugins.module_utils.pods.apply import Outcome, obstacles, reconcile
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.model import Pod
 from ansible_collections.baremetal.dsr.plugins.module_utils.pods.wishes import pods_from
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.pods.fake_machine import (
@@ -160,6 +160,44 @@ def test_a_missing_pod_does_not_stop_the_others(machine: FakeMachine) -> None:
     assert reason(outcome).startswith("pod 10.244.1.77: its address is in no network namespace of this machine. Check")
     assert outcome.error(missing_is_error=False) is None
     assert all("dsr4" in namespace.links for namespace in machine.namespaces[:2])
+
+
+def test_a_missing_pod_is_no_error_if_it_drains(machine: FakeMachine) -> None:
+    gone = {"address": "10.244.1.77", "vips": ["203.0.113.1"], "draining": True}
+    outcome = run(machine, gone, {**B4, "draining": True})
+    assert (outcome.missing, outcome.leaving) == (("10.244.1.77",), ("10.244.1.77",))
+    assert outcome.error(missing_is_error=True) is None
+    lost = {**gone, "address": "10.244.1.78", "draining": False}
+    assert "10.244.1.77" not in (said := reason(run(machine, gone, lost, B4)))
+    assert said.startswith("pod 10.244.1.78: ")
+
+
+def test_obstacles_are_those_of_a_run(machine: FakeMachine) -> None:
+    machine.read_only = True
+    machine.modules.clear()
+    machine.loaded.clear()
+    machine.namespaces[0].links["dsr4"] = Link("dummy")
+    machine.unreachable = {"10.244.1.3"}
+    gone = {"address": "10.244.1.77", "vips": ["203.0.113.1"]}
+    pods = pods_from([A4, B4, gone, {**gone, "address": "10.244.1.78", "draining": True}])
+    found = obstacles(machine, machine.paths, pods, sources=frozenset({"192.0.2.11"}))
+    assert [(error.item, error.reason.split(",")[0]) for error in found] == [
+        ("pod 10.244.1.77", "its address is in no network namespace of this machine"),
+        ("pod 10.244.1.2", "it has a device dsr4 that this collection did not make"),
+        ("pod 10.244.1.3", "this node has no route to it"),
+    ]
+    assert [error.item for error in obstacles(machine, machine.paths, pods_from([A4, gone]))] == [
+        "pod 10.244.1.77",
+        "pod 10.244.1.2",
+    ]
+    host = pods_from([{"address": "192.0.2.11", "vips": ["203.0.113.1"]}])
+    assert ["hostNetwork" in str(error) for error in obstacles(machine, machine.paths, host)] == [True]
+
+
+def test_what_is_served_has_no_obstacles(machine: FakeMachine) -> None:
+    run(machine, *ALL)
+    machine.read_only = True
+    assert obstacles(machine, machine.paths, pods_from(ALL)) == []
 
 
 def test_a_pod_that_vanishes_is_reported_at_every_point(tmp_path: Path) -> None:

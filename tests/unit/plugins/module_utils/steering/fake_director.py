@@ -49,8 +49,8 @@ def recorded(name: str) -> str:
 
 
 class FakeDirector(Runner):
-    """read_only: refuse writes. die_after: writes (lines of ip and ipset, tables of iptables) until the process is
-    killed. observe: called after each of these."""
+    """read_only: refuse writes. nft: its ruleset, None if it cannot be asked. die_after: writes (lines of ip and ipset,
+    tables of iptables) until the process is killed. observe: called after each of these."""
 
     def __init__(self) -> None:
         self.commands = {"grep", "ip", "ipset", *(f"{name}-{verb}" for name in TOOLS for verb in ("save", "restore"))}
@@ -63,6 +63,7 @@ class FakeDirector(Runner):
         }
         self.set_help = HELP
         self.marked_sources: list[str] = []
+        self.nft: str | None = ""
         self.lingering = 0
         self.read_only = False
         self.die_after: int | None = None
@@ -100,6 +101,11 @@ class FakeDirector(Runner):
         if words[0] == "grep":
             assert words[1:] == ["-rslxv", "0", "--include=src_valid_mark", "/proc/sys/net/ipv4/conf"]
             return "".join(f"/proc/sys/net/ipv4/conf/{name}/src_valid_mark\n" for name in self.marked_sources)
+        if words[0] == "nft":
+            assert words[1:] == ["-t", "list", "ruleset"]
+            if self.nft is None:
+                raise Refused("nft: invalid option -- 't'")
+            return self.nft
         if words == ["ip", "-json", "address"]:
             return json.dumps([_device(address, device) for address, device in self.addresses.items()])
         if words[0] == "ip":

@@ -5,16 +5,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.apply import reconcile
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering.check import obstacles
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.fake_director import FakeDirector
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.strategies import entry, options
 
 VIP = "203.0.113.1"
+RULESET = """table inet fw {
+	chain in {
+		type filter hook input priority filter; policy accept;
+%s	}
+}
+"""
 WISH = options([VIP], entry(VIP, 80))
+PREFLIGHT = ("vips", "ping", "mark_base", "mark_mask", "table", "refuse_table", "mtu_table", "rule_priority")
 
 
 def running() -> FakeDirector:
@@ -193,3 +202,61 @@ def test_src_valid_mark() -> None:
     six = options(["2001:db8:f::1"], entry("2001:db8:f::1", 80))
     director.read_only = False
     assert reconcile(director, six, check_mode=False)["warnings"] == []
+
+
+def test_native_rules_of_nft() -> None:
+    director = running()
+    director.nft = RULESET % ("\t\tmeta mark set 0x00000001\n" * 3)
+    assert warnings(director) == []
+    director.commands.add("nft")
+    rule = "table inet fw chain in 'meta mark set 0x00000001'"
+    assert warnings(director) == [
+        f"nft: IPVS may not know the marks of packets to VIPs, as others may change them after us: {rule}, {rule}"
+        " and 1 more. Exempt the VIPs from these rules."
+    ]
+    director.nft = None
+    assert warnings(director) == []
+
+
+def test_without_vips_nft_is_not_asked() -> None:
+    director = FakeDirector()
+    director.commands.add("nft")
+    director.observe_read = lambda words: words[0] == "nft" and pytest.fail("asked")
+    assert reconcile(director, options([]), check_mode=False)["warnings"] == []
+
+
+@pytest.mark.parametrize("start", [FakeDirector, running])
+def test_obstacles_are_what_would_stop_a_run_all_at_once(start: Callable[[], FakeDirector]) -> None:
+    director = start()
+    director.read_only = True
+    given = {name: WISH[name] for name in PREFLIGHT}
+    assert obstacles(director, given) == []
+    director.addresses[VIP] = "lo"
+    director.routes[4][79] = [*director.routes[4].get(79, []), {"dst": "192.0.2.0/24", "dev": "eth0"}]
+    director.rules[4].append({"priority": 900, "src": "all", "fwmark": "0xd00010", "table": "99"})
+    director.marked_sources = ["all"]
+    found = [error.item for error in obstacles(director, given)]
+    assert found == [
+        f"VIP {VIP}",
+        "IPv4 routing table 79",
+        "mark range 0x00d00000/0xfff00000",
+        "sysctl net.ipv4.conf.all.src_valid_mark",
+    ]
+    assert str(clash(director)).startswith(f"VIP {VIP}: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "item"),
+    [
+        ({"table": 254}, "table"),
+        ({"mark_mask": "0xff"}, "dsr_mark_mask"),
+        ({"vips": ["web"]}, "vips"),
+        ({"vips": ["2001:db8:f::1"]}, "IPv6"),
+    ],
+)
+def test_obstacles_are_also_impossible_options(changes: dict[str, Any], item: str) -> None:
+    director = FakeDirector()
+    del director.rules[6]
+    director.read_only = True
+    given = {name: WISH[name] for name in PREFLIGHT}
+    assert [error.item for error in obstacles(director, {**given, **changes})] == [item]

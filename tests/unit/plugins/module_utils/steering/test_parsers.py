@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import parse_address
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
-from ansible_collections.baremetal.dsr.plugins.module_utils.steering import ipset, iptables, route
+from ansible_collections.baremetal.dsr.plugins.module_utils.steering import ipset, iptables, nft, route
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.family import IPV4
 from ansible_collections.baremetal.dsr.plugins.module_utils.steering.foreign import ForeignRules
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.fake_director import recorded
@@ -33,6 +33,7 @@ PARSERS: list[tuple[str, Callable[[str], object]]] = [
     ("ip4-rule.json", route.parse_rules),
     ("ip4-rule.json", route.parse_foreign_marks),
     ("ip6-route-78.json", lambda text: route.parse_routes(text, 78)),
+    ("nft-1.0.6-ruleset.txt", lambda text: nft.marking(text, (4, 6))),
     ("ip-address.json", route.parse_addresses),
 ]
 
