@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,13 @@ Router = Callable[[str, int], Iterable[str]]
 
 def service(name: str = "web", vip: str = VIP, **ports: int) -> dict[str, Any]:
     listed = [{"port": port, "protocol": protocol} for protocol, port in (ports or {"tcp": 80}).items()]
-    return {"name": name, "vip": vip, "ports": listed, "backends": [{"address": "10.244.1.2", "node": "n1"}]}
+    return {
+        "name": name,
+        "vip": vip,
+        "policy": "cluster",
+        "ports": listed,
+        "backends": [{"address": "10.244.1.2", "node": "n1"}],
+    }
 
 
 def packet(client: str, port: int) -> dict[str, Any]:
@@ -47,10 +53,20 @@ def packet(client: str, port: int) -> dict[str, Any]:
     }
 
 
-def hosts(router: Router, flows: int = 100, clients: Iterable[str] = (CLIENT,)) -> dict[str, dict[str, Any]]:
+def hosts(
+    router: Router, flows: int = 100, clients: Iterable[str] = (CLIENT,), drained: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
     """Variables of nodes and clients after so many flows of each client through that router."""
     found: dict[str, dict[str, Any]] = {
-        node: {"dsr_assess_capture": {"packets": [], "places": {"host": []}, "dropped": 0, "left_out": 0}}
+        node: {
+            "dsr_assess_capture": {
+                "packets": [],
+                "places": {"host": []},
+                "dropped": 0,
+                "left_out": 0,
+                "drained": node in drained,
+            }
+        }
         for node in NODES
     }
     for client in clients:
