@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.model import LOCAL
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.announcing import announcing, serving
 from ansible_collections.baremetal.dsr.plugins.module_utils.proof.assess import Row, Target, assess, lines
 from ansible_collections.baremetal.dsr.plugins.module_utils.proof.evidence import (
     Evidence,
@@ -30,6 +33,7 @@ def assessment(
     clients: Sequence[str],
     drained: Sequence[str] = (),
     limit: int = 2,
+    announcers: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """{"ok", "rows", "lines"}; AnsibleFilterError if the evidence cannot be read or a drained node is unknown."""
     for name in drained:
@@ -44,7 +48,9 @@ def assessment(
         )
     except DsrError as error:
         raise AnsibleFilterError(str(error)) from error
-    rows = assess(_targets(services, limit), evidence, [str(name) for name in drained])
+    who = announcing(services, announcers or {}, list(evidence.nodes), evidence.drained)
+    targets = [Target(name, key, who[key.vip]) for name, key in _chosen(services, announcers or {}, limit)]
+    rows = assess(targets, evidence, [str(name) for name in drained])
     return {
         "ok": bool(rows) and all(row.ok for row in rows),
         "rows": [_plain(row) for row in rows],
@@ -52,25 +58,37 @@ def assessment(
     }
 
 
-def assess_targets(services: Sequence[Mapping[str, Any]], limit: int = 2) -> list[dict[str, Any]]:
-    """[{"vip", "protocol", "port"}]: one port of each of the first VIPs of each family that are announced."""
+def assess_targets(
+    services: Sequence[Mapping[str, Any]], limit: int = 2, announcers: Mapping[str, Sequence[str]] | None = None
+) -> list[dict[str, Any]]:
+    """[{"vip", "protocol", "port"}]: one port of each of a few VIPs of each family that are announced."""
     return [
-        {"vip": target.key.vip, "protocol": target.key.protocol, "port": target.key.port}
-        for target in _targets(services, limit)
+        {"vip": key.vip, "protocol": key.protocol, "port": key.port}
+        for _name, key in _chosen(services, announcers or {}, limit)
     ]
 
 
-def _targets(services: Sequence[Mapping[str, Any]], limit: int) -> list[Target]:
-    """From the services of a plan; TCP before UDP, as a lost TCP packet is sent again."""
-    chosen: dict[str, dict[str, Target]] = {}
-    for service in services:
-        vips = chosen.setdefault("ipv6" if ":" in str(service["vip"]) else "ipv4", {})
-        if not service["backends"] or str(service["vip"]) in vips or len(vips) >= int(limit):
+def _chosen(
+    services: Sequence[Mapping[str, Any]], announcers: Mapping[str, Sequence[str]], limit: int
+) -> list[tuple[str, PortKey]]:
+    """Names and ports of services of a plan, first of those whose VIP most nodes should announce; who is drained now
+    makes no difference. TCP before UDP, as a lost TCP packet is sent again."""
+    chosen: dict[str, dict[str, tuple[str, PortKey]]] = {}
+    for service in sorted(services, key=lambda service: -_announced_by(service, announcers)):
+        vip = str(service["vip"])
+        vips = chosen.setdefault("ipv6" if ":" in vip else "ipv4", {})
+        if not _announced_by(service, announcers) or vip in vips or len(vips) >= int(limit):
             continue
         port = min(service["ports"], key=lambda port: (str(port["protocol"]), int(port["port"])))
-        key = PortKey(str(service["vip"]), str(port["protocol"]), int(port["port"]))
-        vips[key.vip] = Target(str(service["name"]), key)
+        vips[vip] = str(service["name"]), PortKey(vip, str(port["protocol"]), int(port["port"]))
     return [target for family in sorted(chosen) for target in chosen[family].values()]
+
+
+def _announced_by(service: Mapping[str, Any], announcers: Mapping[str, Sequence[str]]) -> float:
+    """How many nodes should announce the VIP of a service that has backends, infinite if all should."""
+    if not serving(service):
+        return 0
+    return len(announcers.get(str(service["vip"]), ())) if service["policy"] == LOCAL else math.inf
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.announcing import announcing, serving
 from ansible_collections.baremetal.dsr.plugins.module_utils.proof.evidence import (
     Evidence,
     PortKey,
@@ -29,6 +30,7 @@ def verdict(
     nodes: Sequence[str],
     routers: Sequence[str],
     clients: Sequence[str],
+    announcers: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """{"ok", "rows", "lines"}; AnsibleFilterError if the evidence cannot be read."""
     try:
@@ -45,38 +47,33 @@ def verdict(
         )
     except DsrError as error:
         raise AnsibleFilterError(str(error)) from error
-    rows = judge(_ports(services), evidence)
+    who = announcing(services, announcers or {}, list(evidence.nodes), evidence.drained)
+    ports = [
+        Service(str(service["name"]), key, _backends(service), who[key.vip])
+        for service in services
+        for key in _keys(service)
+    ]
+    rows = judge(ports, evidence)
     return {"ok": all(row.ok for row in rows), "rows": [_plain(row) for row in rows], "lines": lines(rows)}
 
 
 def probe_targets(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """[{"vip", "protocol", "port"}] of the services with a backend that takes new connections, as probe takes them."""
     return [
-        {"vip": service.key.vip, "protocol": service.key.protocol, "port": service.key.port}
-        for service in _ports(services)
-        if service.backends
-    ]
-
-
-def _ports(services: Sequence[Mapping[str, Any]]) -> list[Service]:
-    """Each port of each service, from the services of a plan; one whose backends all drain counts as without any."""
-    serving = {str(service["name"]): _serving(service) for service in services}
-    announced = {str(service["vip"]) for service in services if serving[str(service["name"])]}
-    return [
-        Service(
-            name=str(service["name"]),
-            key=PortKey(str(service["vip"]), str(port["protocol"]), int(port["port"])),
-            backends=serving[str(service["name"])],
-            announced=str(service["vip"]) in announced,
-        )
+        {"vip": key.vip, "protocol": key.protocol, "port": key.port}
         for service in services
-        for port in service["ports"]
+        if serving(service)
+        for key in _keys(service)
     ]
 
 
-def _serving(service: Mapping[str, Any]) -> dict[str, str]:
-    """{address: node} of the backends, none if there is none that takes new connections."""
-    if all(backend.get("draining", False) for backend in service["backends"]):
+def _keys(service: Mapping[str, Any]) -> list[PortKey]:
+    return [PortKey(str(service["vip"]), str(port["protocol"]), int(port["port"])) for port in service["ports"]]
+
+
+def _backends(service: Mapping[str, Any]) -> dict[str, str]:
+    """{address: node}; none if they all drain, as then none takes new connections."""
+    if not serving(service):
         return {}
     return {str(backend["address"]): str(backend["node"]) for backend in service["backends"]}
 

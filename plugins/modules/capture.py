@@ -55,6 +55,10 @@ options:
     description: With O(state=collected), also read the kernel's host routes to the VIPs.
     type: bool
     default: false
+  drained:
+    description: With O(state=collected), the file that tells by being there that the node is drained.
+    type: path
+    default: /etc/baremetal-dsr-drained
 seealso:
   - module: baremetal.dsr.probe
   - plugin: baremetal.dsr.verdict
@@ -158,6 +162,11 @@ left_out:
   returned: when O(state=collected)
   type: int
   sample: 0
+drained:
+  description: Whether there is a file O(drained), so that this node announces nothing.
+  returned: when O(state=collected)
+  type: bool
+  sample: false
 routes:
   description: The kernel's host routes to the VIPs. A VIP without one is left out.
   returned: when O(state=collected) and O(routes=true)
@@ -197,6 +206,7 @@ def main() -> None:
             "pods": {"type": "list", "elements": "str", "default": []},
             "seconds": {"type": "int", "default": 300},
             "routes": {"type": "bool", "default": False},
+            "drained": {"type": "path", "default": "/etc/baremetal-dsr-drained"},
         },
         supports_check_mode=True,
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.announcing import Announcing
 from ansible_collections.baremetal.dsr.plugins.module_utils.proof.evidence import (
     Client,
     Evidence,
@@ -32,10 +33,11 @@ _TITLES: Final = ("VIP", "FLOWS", "REACHED A NODE", "NEXT HOPS", "FLOWS BY NODE"
 
 @dataclass(frozen=True)
 class Target:
-    """A probed port of a VIP and the name of its service."""
+    """A probed port of a VIP, the name of its service, and who should announce the VIP."""
 
     service: str
     key: PortKey
+    announcing: Announcing
 
 
 @dataclass
@@ -70,7 +72,8 @@ class _Assessor:
     def __init__(self, target: Target, evidence: Evidence, drained: frozenset[str]) -> None:
         self._evidence = evidence
         self._drained = drained
-        self._expected = [name for name in evidence.nodes if name not in drained]
+        self._announcing = target.announcing
+        self._expected = [name for name in evidence.nodes if name in target.announcing.nodes - drained]
         self._row = Row(target, len(self._expected))
         self._entered = trace(evidence, target.key).entered
         self._sent = {flow.client: not flow.error for flow in self._flows()}
@@ -82,9 +85,18 @@ class _Assessor:
         row.reached = len(ways)
         row.hops = {node: sum(node in nodes for nodes in ways.values()) for node in self._evidence.nodes}
         row.ports = _ports_matter(ways)
-        row.faults += [*self._missing(), *self._lost(), *self._spread(ways)] if row.sent else [*self._missing()]
+        row.faults += [*self._missing(), *self._nobody()]
+        if row.sent:
+            row.faults += [*self._lost(), *self._spread(ways)]
         row.notes += self._uncounted()
         return row
+
+    def _nobody(self) -> Iterator[str]:
+        reason = self._announcing.nobody()
+        if reason:
+            yield reason
+        else:
+            self._row.notes += self._announcing.notes(self._evidence.nodes)
 
     def _flows(self) -> Iterator[Flow]:
         for flows in self._evidence.probes.values():
@@ -113,7 +125,7 @@ class _Assessor:
 
     def _lost(self) -> Iterator[str]:
         lost = self._row.sent - self._row.reached
-        if not lost:
+        if not lost or self._announcing.nobody():
             return
         strangers = {
             client.address for clients in self._entered.values() for client in clients.keys() - self._sent.keys()
@@ -136,15 +148,25 @@ class _Assessor:
             yield (
                 "all flows of one client take one way: ports are not in the hash. Set the hash over addresses and ports"
             )
-        for node in sorted(self._drained):
-            if hops.get(node):
-                yield (
-                    f"node {node} is drained and got {hops[node]} flows: the router does not honour community 65535:0."
-                    " See the inbound policy in docs/routers.md"
-                )
+        yield from self._unexpected()
         silent = [node for node in self._expected if not hops[node]]
         if silent and ways:
             yield from self._silent(silent, len(ways))
+
+    def _unexpected(self) -> Iterator[str]:
+        for node, count in sorted(self._row.hops.items()):
+            if not count:
+                continue
+            if node not in self._announcing.nodes:
+                yield (
+                    f"node {node} {self._announcing.against(node)} and got {count} flows:"
+                    " see on the router who announces the VIP"
+                )
+            elif node in self._drained:
+                yield (
+                    f"node {node} is drained and got {count} flows: the router does not honour community 65535:0."
+                    " See the inbound policy in docs/routers.md"
+                )
 
     def _sprayed(self, ways: Mapping[Client, frozenset[str]]) -> Iterator[str]:
         """Flows that were not answered do not tell: each try to connect may go another way."""

@@ -67,11 +67,16 @@ class Chain:
         self._left = set(flows)
         self.broken: list[Broken] = []
 
-    def follow(self, routed: bool) -> list[Broken]:
-        """The broken links in order. routed: whether a router has a route to the VIP, and so may be blamed."""
+    def follow(self, routed: bool, local: bool = False) -> list[Broken]:
+        """The broken links in order. routed: whether a router has a route to the VIP, and so may be blamed.
+
+        local: whether a director may tunnel to pods of its own node only.
+        """
         self._to_router()
         self._to_director(routed)
         self._into_tunnel()
+        if local:
+            self._to_own_pods()
         self._to_pods()
         self._out_of_pods()
         self._past_others()
@@ -117,6 +122,19 @@ class Chain:
                     Link.DIRECTOR, f"{node} did not tunnel {len(lost)} of {len(entered)} connections (mark or IPVS)"
                 )
         self._left &= tunnelled
+
+    def _to_own_pods(self) -> None:
+        """A connection that took a second hop is not lost by that."""
+        for node, tunnels in sorted(self._seen.tunnelled.items()):
+            strays = Counter(end for client in self._left.intersection(tunnels) for end in tunnels[client])
+            for end, count in sorted(strays.items()):
+                home = self._backends.get(end, node)
+                if home != node:
+                    self._break(
+                        Link.STALE,
+                        f"{node} tunnels {count} of {len(self._flows)} connections to pod {end} on {home}, but policy"
+                        " local wants its own pods",
+                    )
 
     def _to_pods(self) -> None:
         """A connection passes if one of the pods it was tunnelled to got it."""

@@ -70,13 +70,14 @@ class Route:
 class Machine:
     """What one machine handed in.
 
-    pods: place of each of the given addresses that was found.
+    pods: place of each of the given addresses that was found. drained: whether it is a node that drain took out.
     """
 
     requests: Mapping[PortKey, Sequence[Sighting]]
     replies: Mapping[PortKey, Sequence[Sighting]]
     pods: Mapping[str, str]
     uncounted: int
+    drained: bool
     routes: Mapping[str, Route] | None
 
 
@@ -91,6 +92,11 @@ class Evidence:
     routers: Mapping[str, Machine | None]
     addresses: Mapping[str, frozenset[str]]
     probes: Mapping[str, Mapping[PortKey, Sequence[Flow]] | None] = field(default_factory=dict)
+
+    @property
+    def drained(self) -> list[str]:
+        """Names of the nodes that say they are drained."""
+        return [name for name, machine in self.nodes.items() if machine is not None and machine.drained]
 
 
 def parse_machine(name: str, found: Mapping[str, Any] | None) -> Machine | None:
@@ -137,6 +143,7 @@ def _machine(name: str, found: Mapping[str, Any]) -> Machine:
         replies=replies,
         pods=pods,
         uncounted=int(found["dropped"]) + int(found["left_out"]),
+        drained=bool(found["drained"]),
         routes=None if routes is None else {one["vip"]: Route(one["type"], tuple(one["hops"])) for one in routes},
     )
 

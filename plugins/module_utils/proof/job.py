@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -61,8 +62,12 @@ def start(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def collect(params: dict[str, Any]) -> dict[str, Any]:
-    """End the capture and return what it found, with the routes to the VIPs if params["routes"]."""
+    """End the capture and return what it found, with the routes to the VIPs if params["routes"].
+
+    drained: whether there is a file params["drained"].
+    """
     found = Background(FOLDER).collect()
+    found["drained"] = os.path.lexists(params["drained"])
     if params["routes"]:
         found["routes"] = read_routes(LocalRunner(), _addresses("vips", params["vips"]))
     return found

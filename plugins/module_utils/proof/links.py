@@ -13,11 +13,18 @@ class Link(Enum):
     """A link; its value is the cure to hint at."""
 
     EVIDENCE = "Make the host reachable and see why its task failed; without it nothing is proven"
+    ANNOUNCERS = (
+        "Let a node announce it: bring one back with the playbook undrain, or for policy local give one node a backend"
+        " of every service on the VIP"
+    )
     ROUTE = (
         "See `birdc -s /run/baremetal-dsr/bird.ctl show protocols` on the nodes and `vtysh -c 'show bgp summary'`"
         " on the router, then run the site playbook"
     )
-    WITHDRAWAL = "Nothing may announce a VIP without backends: run the site playbook, and see who else announces it"
+    WITHDRAWAL = (
+        "Nobody else may announce it: run the site playbook, and see on the router who does; all addresses of a node"
+        " belong in its dsr_node"
+    )
     CLIENT = "See whether the client's own route to the VIP leads to the router"
     ROUTER = "See `ip route get` for the VIP on the router, its neighbour entries for the next hops, and its firewall"
     ADDRESS = "Take the VIPs out of source NAT (masquerading) on the router and on the nodes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.announcing import Announcing
 from ansible_collections.baremetal.dsr.plugins.module_utils.proof.chain import (
     Chain,
     all_clients,
@@ -29,12 +30,12 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.proof.links import B
 
 @dataclass(frozen=True)
 class Service:
-    """A port of a VIP and its backends ({address: node}); announced: whether any service of this VIP has backends."""
+    """A port of a VIP and its backends ({address: node}); announcing: which nodes should announce the VIP."""
 
     name: str
     key: PortKey
     backends: Mapping[str, str]
-    announced: bool
+    announcing: Announcing
 
 
 @dataclass
@@ -71,6 +72,10 @@ def judge(services: Sequence[Service], evidence: Evidence) -> list[Row]:
     return [_Judge(service, evidence).row() for service in services]
 
 
+def _link_local(address: str) -> bool:
+    return address.lower().startswith("fe80:")
+
+
 class _Judge:
     def __init__(self, service: Service, evidence: Evidence) -> None:
         self._service = service
@@ -81,13 +86,18 @@ class _Judge:
 
     def row(self) -> Row:
         self._hand_ins()
+        self._announcers()
         self._routes()
         if self._service.backends:
             self._report()
-            routed = not self._row.next_hops or any(self._row.next_hops.values())
-            chain = Chain(self._evidence, self._service.backends, self._trace, self._flows)
-            self._row.broken += chain.follow(routed)
+        if self._service.backends and self._service.announcing.nodes:
+            self._row.broken += self._chain()
         return self._row
+
+    def _chain(self) -> list[Broken]:
+        routed = not self._row.next_hops or any(self._row.next_hops.values())
+        chain = Chain(self._evidence, self._service.backends, self._trace, self._flows)
+        return chain.follow(routed, self._service.announcing.local)
 
     def _break(self, link: Link, reason: str) -> None:
         self._row.broken.append(Broken(link, reason))
@@ -130,6 +140,14 @@ class _Judge:
         if self._service.backends and not self._flows and None not in self._evidence.probes.values():
             self._break(Link.EVIDENCE, "no client probed it")
 
+    def _announcers(self) -> None:
+        reason = self._service.announcing.nobody()
+        if self._service.backends and reason:
+            self._break(Link.ANNOUNCERS, reason)
+        elif self._service.backends:
+            for note in self._service.announcing.notes(self._evidence.nodes):
+                self._note(note)
+
     def _routes(self) -> None:
         for name, router in self._evidence.routers.items():
             if router is not None and router.routes is not None:
@@ -138,19 +156,34 @@ class _Judge:
     def _route(self, name: str, router: Machine) -> None:
         route = (router.routes or {}).get(self._service.key.vip)
         hops = list(route.hops) if route and route.kind == "unicast" else []
-        names = [self._node_with(hop) or hop for hop in hops]
-        self._row.next_hops[name] = sorted(names)
-        if not self._service.announced:
-            if hops:
-                self._break(Link.WITHDRAWAL, f"{name} has a route to it although it has no backends")
-            return
-        if not hops:
+        self._row.next_hops[name] = sorted(self._node_with(hop) or hop for hop in hops)
+        wanted = self._service.announcing.nodes
+        if wanted and not hops:
             self._break(Link.ROUTE, f"no route in the FIB of {name}")
-        elif len(hops) < len(self._evidence.nodes):
-            absent = sorted(set(self._evidence.nodes) - set(names))
-            known = len(hops) + len(absent) == len(self._evidence.nodes)
-            which = f": {', '.join(absent)} missing" if known else ""
-            self._break(Link.ROUTE, f"{len(hops)} of {len(self._evidence.nodes)} next hops in the FIB of {name}{which}")
+        elif hops and not self._service.announcing.planned:
+            self._break(Link.WITHDRAWAL, f"{name} has a route to it although {self._why_none()}")
+        elif hops:
+            self._hops(name, hops, wanted)
+
+    def _why_none(self) -> str:
+        return "no node may announce it" if self._service.backends else "it has no backends"
+
+    def _hops(self, name: str, hops: Sequence[str], wanted: frozenset[str]) -> None:
+        """Next hops against those wanted. A link-local one may be any node, so these are only counted."""
+        nodes = {self._node_with(hop) for hop in hops} - {""}
+        unnamed = [hop for hop in hops if not self._node_with(hop)]
+        anyones = [hop for hop in unnamed if _link_local(hop)]
+        absent = sorted(wanted - nodes)
+        if len(anyones) < len(absent):
+            found = len(wanted) - len(absent) + len(anyones)
+            which = "" if anyones else f": {', '.join(absent)} missing"
+            self._break(Link.ROUTE, f"{found} of {len(wanted)} next hops in the FIB of {name}{which}")
+        elif len(anyones) > len(absent):
+            self._break(Link.WITHDRAWAL, f"{name} has {len(hops)} next hops instead of {len(wanted)}")
+        for node in sorted(nodes - wanted):
+            self._break(Link.WITHDRAWAL, f"{name} sends to {node}, which {self._service.announcing.against(node)}")
+        for hop in sorted(set(unnamed).difference(anyones)):
+            self._break(Link.WITHDRAWAL, f"{name} sends to {hop}, which is no node's address")
 
     def _node_with(self, address: str) -> str:
         return next((node for node, own in self._evidence.addresses.items() if address in own), "")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,13 @@ Router = Callable[[str, int], Iterable[str]]
 
 def service(name: str = "web", vip: str = VIP, **ports: int) -> dict[str, Any]:
     listed = [{"port": port, "protocol": protocol} for protocol, port in (ports or {"tcp": 80}).items()]
-    return {"name": name, "vip": vip, "ports": listed, "backends": [{"address": "10.244.1.2", "node": "n1"}]}
+    return {
+        "name": name,
+        "vip": vip,
+        "policy": "cluster",
+        "ports": listed,
+        "backends": [{"address": "10.244.1.2", "node": "n1"}],
+    }
 
 
 def packet(client: str, port: int) -> dict[str, Any]:
@@ -47,10 +53,20 @@ def packet(client: str, port: int) -> dict[str, Any]:
     }
 
 
-def hosts(router: Router, flows: int = 100, clients: Iterable[str] = (CLIENT,)) -> dict[str, dict[str, Any]]:
+def hosts(
+    router: Router, flows: int = 100, clients: Iterable[str] = (CLIENT,), drained: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
     """Variables of nodes and clients after so many flows of each client through that router."""
     found: dict[str, dict[str, Any]] = {
-        node: {"dsr_assess_capture": {"packets": [], "places": {"host": []}, "dropped": 0, "left_out": 0}}
+        node: {
+            "dsr_assess_capture": {
+                "packets": [],
+                "places": {"host": []},
+                "dropped": 0,
+                "left_out": 0,
+                "drained": node in drained,
+            }
+        }
         for node in NODES
     }
     for client in clients:
@@ -64,14 +80,15 @@ def hosts(router: Router, flows: int = 100, clients: Iterable[str] = (CLIENT,)) 
     return found
 
 
-def assessed(found: dict[str, dict[str, Any]], **options: Any) -> dict[str, Any]:
+def assessed(found: dict[str, dict[str, Any]], policy: str = "cluster", **options: Any) -> dict[str, Any]:
     clients = [name for name in found if name.startswith("client-")]
-    told: dict[str, Any] = FILTERS["assessment"]([service()], hostvars=found, nodes=NODES, clients=clients, **options)
+    services = [{**service(), "policy": policy}]
+    told: dict[str, Any] = FILTERS["assessment"](services, hostvars=found, nodes=NODES, clients=clients, **options)
     return told
 
 
 def row(router: Router, **options: Any) -> dict[str, Any]:
-    found = hosts(router, options.pop("flows", 100), options.pop("clients", (CLIENT,)))
+    found = hosts(router, options.pop("flows", 100), options.pop("clients", (CLIENT,)), options.pop("silenced", ()))
     return dict(assessed(found, **options)["rows"][0])
 
 
@@ -172,6 +189,40 @@ def test_unknown_drained_node() -> None:
         row(by_port, drained=["n9"])
 
 
+def test_node_that_the_playbook_drained_need_not_be_named() -> None:
+    told = row(lambda client, port: [NODES[port % 2]], silenced=["n3"])
+    assert told["ok"], told["faults"]
+    assert (told["next_hops"], told["expected"]) == (2, 2)
+    assert told["notes"] == ["drained, so no next hop: n3"]
+
+
+def test_node_that_the_playbook_drained_and_that_gets_flows() -> None:
+    told = row(by_port, silenced=["n3"], flows=99)
+    assert told["faults"] == ["node n3 is drained and got 33 flows: see on the router who announces the VIP"]
+
+
+def test_node_that_is_named_and_drained_by_the_playbook_is_told_once() -> None:
+    assert len(row(by_port, silenced=["n3"], drained=["n3"])["faults"]) == 1
+    assert row(lambda client, port: [NODES[port % 2]], silenced=["n3"], drained=["n3"])["ok"]
+
+
+def test_all_nodes_drained() -> None:
+    told = row(lambda client, port: [], silenced=NODES)
+    assert told["faults"] == ["all nodes that should announce it are drained: n1, n2, n3"]
+    assert told["expected"] == 0
+
+
+def test_policy_local_expects_the_nodes_that_announce() -> None:
+    local = {"policy": "local", "announcers": {VIP: ["n1", "n2"]}}
+    told = row(lambda client, port: [NODES[port % 2]], **local)
+    assert told["ok"], told["faults"]
+    assert (told["next_hops"], told["expected"]) == (2, 2)
+    assert told["notes"] == ["policy local: only n1, n2 may announce it"]
+    assert row(by_port, flows=99, **local)["faults"] == [
+        "node n3 must not announce it (policy local) and got 33 flows: see on the router who announces the VIP"
+    ]
+
+
 def test_few_flows_prove_nothing_against_the_router() -> None:
     told = row(lambda client, port: ["n1"], flows=4)
     assert told["ok"]
@@ -266,6 +317,18 @@ def test_targets_are_a_few_vips_of_each_family() -> None:
         {"vip": "2001:db8:f::1", "protocol": "udp", "port": 53},
     ]
     assert len(FILTERS["assess_targets"](services, limit=9)) == 4
+
+
+def test_targets_are_announced_and_by_most_nodes_first() -> None:
+    few, more = {**service("few"), "policy": "local"}, {**service("more", "203.0.113.2"), "policy": "local"}
+    nobody = {**service("nobody", "203.0.113.3"), "policy": "local"}
+    everyone = service("everyone", "203.0.113.4")
+    draining = service("draining", "203.0.113.5")
+    draining["backends"][0]["draining"] = True
+    targets = FILTERS["assess_targets"](
+        [few, more, nobody, everyone, draining], limit=9, announcers={VIP: ["n1"], "203.0.113.2": ["n1", "n2"]}
+    )
+    assert [target["vip"] for target in targets] == ["203.0.113.4", "203.0.113.2", VIP]
 
 
 def test_through_ansible(tmp_path: Path) -> None:

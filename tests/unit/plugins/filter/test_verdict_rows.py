@@ -24,6 +24,7 @@ def judged(
         nodes=NODES,
         routers=["r1"],
         clients=["client"],
+        announcers=world.announcers(),
     )
 
 
@@ -195,7 +196,8 @@ def test_a_vip_that_was_not_probed_fails() -> None:
 
 def test_a_vip_without_backends_must_have_no_route() -> None:
     world = World()
-    empty = {"name": "empty", "vip": "203.0.113.9", "ports": [{"port": 80, "protocol": "tcp"}], "backends": []}
+    empty: dict[str, Any] = {"name": "empty", "vip": "203.0.113.9", "policy": "cluster", "backends": []}
+    empty["ports"] = [{"port": 80, "protocol": "tcp"}]
     assert judged(world, services=[empty])["ok"]
     hostvars = world.hostvars()
     route = {"vip": "203.0.113.9", "type": "unicast", "protocol": "bgp", "hops": ["192.0.2.11"]}

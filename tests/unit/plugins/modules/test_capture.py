@@ -42,6 +42,15 @@ def test_collects_what_was_found(folder: Path, capsys: pytest.CaptureFixture[str
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("drained", [False, True])
+def test_tells_whether_the_node_is_drained(folder: Path, capsys: pytest.CaptureFixture[str], drained: bool) -> None:
+    note = folder.parent / "drained"
+    if drained:
+        note.touch()
+    Background(folder).start(lambda: lambda stop: FOUND)
+    assert run(capsys, state="collected", drained=str(note))["drained"] is drained
+
+
 def test_collecting_what_was_not_started(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = run(capsys, state="collected")
     assert told["failed"] is True

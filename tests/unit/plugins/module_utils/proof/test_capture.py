@@ -133,7 +133,7 @@ def test_bad_options(options: dict[str, object], message: str) -> None:
 def test_a_real_capture_of_the_loopback_interface(tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where packet sockets are permitted it counts what was sent; elsewhere it says what it lacks."""
     monkeypatch.setattr("ansible_collections.baremetal.dsr.plugins.module_utils.proof.job.FOLDER", tmp_path / "capture")
-    options = {"vips": ["127.0.0.1", "::1"], "pods": [], "seconds": 60, "routes": False}
+    options = {"vips": ["127.0.0.1", "::1"], "pods": [], "seconds": 60, "routes": False, "drained": str(tmp_path)}
     try:
         start(options)
     except DsrError as error:
@@ -154,4 +154,5 @@ def test_a_real_capture_of_the_loopback_interface(tmp_path: os.PathLike[str], mo
     }
     assert seen == {("lo", "out", 3, 96), ("lo", "in", 3, 96)}
     assert (found["places"], found["missing"], found["dropped"], found["left_out"]) == ({"host": []}, [], 0, 0)
+    assert found["drained"] is True
     assert not (tmp_path / "capture").exists()

@@ -58,6 +58,8 @@ class World:
     The router: same_hash (sends all to one next hop), nat (rewrites the client's address), deaf_router (gets nothing),
     drops (passes nothing on), no_return (passes no reply).
     The client: client_nat (a NAT hides its own address). The application: proxy (the peer it tells instead).
+    No fault: policy (of the service), holders (nodes with a pod), drained (nodes that are). But with policy local:
+    strays (directors that tunnel to the pods of other nodes too).
     """
 
     version: int = 4
@@ -81,6 +83,10 @@ class World:
     no_return: bool = False
     proxy: str = ""
     port: int = 80
+    policy: str = "cluster"
+    holders: tuple[str, ...] = NODES
+    drained: frozenset[str] = frozenset()
+    strays: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.family = FAMILIES[self.version]
@@ -98,10 +104,11 @@ class World:
                 "missing": [],
                 "dropped": 0,
                 "left_out": 0,
+                "drained": name in self.drained,
             }
             for name, tally in self._tallies.items()
         }
-        for node in NODES:
+        for node in self.holders:
             pod = self.family.pod_of(node)
             if node in self.absent:
                 found[node]["missing"] = [pod]
@@ -121,10 +128,15 @@ class World:
             {
                 "name": "web",
                 "vip": self.family.vip,
+                "policy": self.policy,
                 "ports": [{"port": self.port, "protocol": self.protocol}],
-                "backends": [{"address": self.family.pod_of(node), "node": node, "weight": 1} for node in NODES],
+                "backends": [{"address": self.family.pod_of(node), "node": node, "weight": 1} for node in self.holders],
             }
         ]
+
+    def announcers(self) -> dict[str, list[str]]:
+        """Those of the plan."""
+        return {self.family.vip: list(self.holders)} if self.policy == "local" else {}
 
     def hostvars(self) -> dict[str, dict[str, Any]]:
         """Variables of the hosts, as the playbook leaves them."""
@@ -175,7 +187,9 @@ class World:
         if self.nat:
             client = self.family.node("n9")
         director = self.next_hops[0 if self.same_hash else number % len(self.next_hops)]
-        pod = NODES[number // 3 % len(NODES)]
+        pod = self.holders[number // 3 % len(self.holders)]
+        if self.policy == "local" and director not in self.strays:
+            pod = director
         request = self._request(client, port)
         self._see(ROUTER, HOST, "fabric", OUT, request)
         for node in NODES:
