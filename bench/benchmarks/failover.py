@@ -41,8 +41,7 @@ def run(_rounds: int, options: Mapping[str, Any]) -> dict[str, Any]:
     given = options["bfd_interval"]
     lab = fabric.load(options["inventory"], {"dsr_bfd_interval": given} if given else {})
     connections = options["connections"]
-    every = options["every"] or connections / QUESTIONS_PER_S[session.accelerator()]
-    load = Load(connections, every, options["new"])
+    load = Load(connections, options["every"] or period(connections), options["new"])
     kept = report.load("failover", report.RESULTS)
     figures = _merged(_conditions(lab, load), kept and kept["figures"])
     try:
@@ -54,6 +53,11 @@ def run(_rounds: int, options: Mapping[str, Any]) -> dict[str, Any]:
         with _told("afterwards"):
             bring(lab, "whole")
     return {"kernel": figures["kernel"], "figures": figures}
+
+
+def period(connections: int) -> float:
+    """Seconds between two questions on a connection, as the running lab carries them."""
+    return max(connections / QUESTIONS_PER_S[session.accelerator()], 0.1)
 
 
 def _one(lab: Lab, name: str, load: Load, figures: Figures) -> None:

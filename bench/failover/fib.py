@@ -10,7 +10,8 @@ prints a line of JSON, {"at", "hops"}: when the kernel told it, in seconds of CL
 that. It ends with its input.
 
 The kernel's notices say when to look, `ip route` says what there is: daemons change routes, groups of next hops, or
-both. Changes that follow each other within the time of one look (some 10 ms) are told as one, with the time of the first.
+both. Changes that follow each other within the time of one look (some 10 ms) are told as one, with the time of the
+first.
 """
 
 from __future__ import annotations

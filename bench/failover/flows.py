@@ -327,11 +327,11 @@ class Client:
             "rounds": min((flow.answers - 1 for flow in alive), default=0),
             "alive": len(alive),
             "broken": [f"{flow.name()}: {flow.broken}" for flow in self.flows if flow.broken],
-            "longest_gap": round(max((flow.longest_gap for flow in alive), default=0), 2),
-            "longest_wait": round(max((flow.longest_wait for flow in alive), default=0), 2),
+            "longest_gap": round(max((flow.longest_gap for flow in alive), default=0), 3),
+            "longest_wait": round(max((flow.longest_wait for flow in alive), default=0), 3),
             "most_retransmissions": max((flow.most_retransmissions for flow in alive), default=0),
-            "lag": round(self.lag, 2),
-            "new": {"opened": self.opened, "failed": self.failed, "longest_wait": round(self.longest_new, 2)},
+            "lag": round(self.lag, 3),
+            "new": {"opened": self.opened, "failed": self.failed, "longest_wait": round(self.longest_new, 3)},
             "flows": [flow.summary() for flow in self.flows],
         }
 
