@@ -146,14 +146,14 @@ EVENTS: Final[dict[str, Event]] = {
     ),
     "frr": Event(
         "FRR restarted on the router, planned (graceful restart)",
-        lambda lab: lab.strike(lab.routers[0], "systemctl restart frr"),
+        lambda lab: lab.strike(lab.routers[0], f"systemctl restart {lab.daemon}"),
         fib=("returned",),
         needs="graceful",
         leaves="graceful",
     ),
     "frr_unplanned": Event(
         "FRR restarted on the router, as it is",
-        lambda lab: lab.strike(lab.routers[0], "systemctl restart frr"),
+        lambda lab: lab.strike(lab.routers[0], f"systemctl restart {lab.daemon}"),
         fib=("returned",),
     ),
     "backend_added": Event("a backend is added to each service", _played("site"), needs="fewer"),

@@ -44,6 +44,8 @@ class Lab:
     hold_s: float
     bfd_interval_ms: int
     bfd_multiplier: int
+    daemon: str = "frr"
+    """The unit of the first router's routing daemon."""
     variables: dict[str, Any] = field(default_factory=dict)
     state: str = ""
 
@@ -138,6 +140,7 @@ def from_inventory(path: Path, listed: Mapping[str, Any], variables: Variables) 
         hold_s=float(known.get("dsr_bgp_hold", 9)),
         bfd_interval_ms=int(known.get("dsr_bfd_interval", 300)),
         bfd_multiplier=int(known.get("dsr_bfd_multiplier", 3)),
+        daemon=hosts[listed["dsr_routers"]["hosts"][0]].get("dsr_router", {}).get("provider", "frr"),
         variables=dict(variables),
     )
 

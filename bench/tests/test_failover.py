@@ -50,7 +50,7 @@ class Written(Lab):
 @pytest.fixture
 def lab() -> Written:
     listed = {
-        "_meta": {"hostvars": {name: {**CLUSTER, "dsr_node": node} for name, node in NODES.items()}},
+        "_meta": {"hostvars": {"r1": {}, **{name: {**CLUSTER, "dsr_node": node} for name, node in NODES.items()}}},
         "dsr_nodes": {"hosts": list(NODES)},
         "dsr_routers": {"hosts": ["r1"]},
     }
