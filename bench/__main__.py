@@ -21,12 +21,14 @@ from virtual_dc import lab
 from virtual_dc.errors import LabError
 
 from bench import report, session
+from bench.benchmarks import failover
+from bench.failover.events import EVENTS
+from bench.failover.without import WITHOUT
 from bench.harness import Goal, say
 from bench.place import BenchmarkError
 
 README = Path(__file__).resolve().parent / "README.md"
-RESULTS = Path(os.environ.get("DSR_WORK", "/nonexistent")) / "bench"
-BENCHMARKS = ("cold", "noop", "change", "loop", "steering", "planner", "dsr_nat")
+BENCHMARKS = ("cold", "noop", "change", "loop", "steering", "planner", "dsr_nat", "failover")
 FEWEST_ROUNDS = 5
 
 
@@ -37,14 +39,34 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS, help="measurements of each side (default 5)")
     parser.add_argument("--cold-rounds", type=int, default=2, help="times that `change` makes its table (default 2)")
     parser.add_argument("--megabytes", type=int, default=100, help="size of a download of `dsr_nat` (default 100)")
+    _add_failover(parser.add_argument_group("of `failover`"))
     parser.add_argument("--readme", action="store_true", help="write the results kept so far into bench/README.md")
     asked = parser.parse_args(argv)
     unknown = sorted(set(asked.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}: there are {names}")
-    if min(asked.rounds, asked.cold_rounds, asked.megabytes) < 1:
+    for given, there in ((asked.events, EVENTS), (asked.without, WITHOUT)):
+        if unknown := sorted(set(given) - set(there)):
+            parser.error(f"no {', '.join(unknown)}: there are {', '.join(there)}")
+    if min(asked.rounds, asked.cold_rounds, asked.megabytes, asked.connections) < 1:
         parser.error("numbers must be 1 or more")
     return asked
+
+
+def _add_failover(group: argparse._ArgumentGroup) -> None:
+    def names(text: str) -> list[str]:
+        return [word for word in text.split(",") if word and word != "none"]
+
+    events, practices = ",".join(EVENTS), ",".join(WITHOUT)
+    group.add_argument(
+        "--connections", type=int, default=1000, metavar="N", help="long ones, of all VIPs (default 1000)"
+    )
+    group.add_argument("--every", type=float, default=0, metavar="S", help="seconds between two questions on each")
+    group.add_argument("--new", type=float, default=5, metavar="N", help="new connections a second (default 5)")
+    group.add_argument("--bfd-interval", type=int, default=0, metavar="MS", help="instead of the inventory's")
+    group.add_argument("--inventory", default="lab", metavar="NAME", help="a folder of inventories/ (default lab)")
+    group.add_argument("--events", type=names, default=list(EVENTS), help=f"of {events}, or none")
+    group.add_argument("--without", type=names, default=list(WITHOUT), help=f"of {practices}, or none")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    options = {"cold_rounds": asked.cold_rounds, "megabytes": asked.megabytes}
+    options = {key: value for key, value in vars(asked).items() if key not in ("names", "rounds", "readme")}
     names = asked.names or ([] if asked.readme else BENCHMARKS)
     results, failed = [], []
     for name in names:
@@ -78,11 +100,20 @@ def _run(asked: argparse.Namespace) -> int:
     if asked.readme:
         kept = [result for name in BENCHMARKS if (result := _kept(name)) is not None]
         README.write_text(report.with_table(README.read_text(), report.table(kept)))
+        _write_pages()
     return 1 if failed else 0
 
 
-def _one(name: str, rounds: int, options: dict[str, int]) -> report.Result:
+def _write_pages() -> None:
+    """The tables of the pages that a benchmark has beside its findings."""
+    if (kept := report.load("failover", report.RESULTS)) is not None:
+        page = failover.PAGE
+        page.write_text(report.with_table(page.read_text(), failover.page(kept["figures"])))
+
+
+def _one(name: str, rounds: int, options: dict[str, Any]) -> report.Result:
     benchmark = importlib.import_module(f"bench.benchmarks.{name}")
+    rounds = min(rounds, getattr(benchmark, "MOST_ROUNDS", rounds))
     if name == "planner":
         place = f"this computer, Python {platform.python_version()}"
         measured = benchmark.run(rounds, options)
@@ -95,16 +126,17 @@ def _one(name: str, rounds: int, options: dict[str, int]) -> report.Result:
     date = datetime.date.today().isoformat()
     figures = measured["figures"]
     result = report.Result(name, benchmark.TITLE, date, place, rounds, figures, benchmark.findings(figures))
-    report.save(result, RESULTS)
+    report.save(result, report.RESULTS)
     return result
 
 
-def _on_guest(benchmark: ModuleType, name: str, rounds: int, options: dict[str, int]) -> dict[str, Any]:
-    return session.run(name, rounds, options, benchmark.files())
+def _on_guest(benchmark: ModuleType, name: str, rounds: int, options: dict[str, Any]) -> dict[str, Any]:
+    numbers = {key: options[key] for key in ("cold_rounds", "megabytes")}
+    return session.run(name, rounds, numbers, benchmark.files())
 
 
 def _kept(name: str) -> report.Result | None:
-    kept = report.load(name, RESULTS)
+    kept = report.load(name, report.RESULTS)
     if kept is None:
         return None
     benchmark = importlib.import_module(f"bench.benchmarks.{name}")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.harness import Finding
 
 BEGIN: Final = "<!-- results: written by bench/run --readme -->"
 END: Final = "<!-- end of results -->"
+RESULTS: Final = Path(os.environ.get("DSR_WORK", "/nonexistent")) / "bench"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # A scenario may have another inventory, and then other routers.
 INVENTORY = Path(os.environ.get("DSR_INVENTORY") or REPOSITORY / "inventories/lab")
 NODES = ("n1", "n2", "n3")
+FLOWS = "../bench/failover/flows.py"
 
 Machine = Callable[[str], Host]
 Playbook = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -169,13 +170,13 @@ def ssh() -> list[str]:
 def flows(ssh: list[str]) -> Callable[..., AbstractContextManager[dict[str, Any]]]:
     """`with flows(20, VIP, ...) as result:` keeps connections open; afterwards result tells how they fared.
 
-    result["flows"] is there at once. idle=True: nothing is sent in between.
+    result["flows"] is there at once; the rest is what flows.py says. idle=True: nothing is sent in between.
     """
 
     @contextmanager
     def keep(count: int, *vips: str, idle: bool = False) -> Iterator[dict[str, Any]]:
         words = [*(["--idle"] if idle else []), str(count), *vips]
-        with background(ssh, "client", "flows.py", *words) as (word, process):
+        with background(ssh, "client", FLOWS, *words) as (word, process):
             result: dict[str, Any] = {"flows": json.loads(word)}
             try:
                 yield result

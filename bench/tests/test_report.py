@@ -72,6 +72,24 @@ FIGURES: dict[str, dict[str, Any]] = {
             "director_cpu_s": [1.0],
         },
     },
+    "failover": {
+        "bfd_detection_s": 0.9,
+        "events": {
+            "bird": {
+                "connections": 1000,
+                "broken": 0,
+                "new": 100,
+                "failed": 3,
+                "longest_wait_s": 0.5,
+                "most_retransmissions": 1,
+                "fib_left_s": 0.1,
+                "fib_returned_s": 4.0,
+                "fib_changes": 2,
+            }
+        },
+        "not_run": {},
+        "without": {},
+    },
 }
 
 

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Failures under 100 connections, held to the goals of bench/failover."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "lab")]
+
+from bench.benchmarks.failover import period  # noqa: E402
+from bench.failover import fabric, verdict  # noqa: E402
+from bench.failover.events import EVENTS, why_not  # noqa: E402
+from bench.failover.measure import Load, measure  # noqa: E402
+from bench.harness import Goal  # noqa: E402
+
+CONNECTIONS = 100
+
+
+@pytest.fixture(scope="module")
+def lab() -> fabric.Lab:
+    return fabric.load("lab", {})
+
+
+@pytest.mark.parametrize("name", ["bird", "power", "blackhole", "frr_unplanned", "router"])
+def test_failure_breaks_no_connection_to_a_living_pod(lab: fabric.Lab, name: str) -> None:
+    event = EVENTS[name]
+    if reason := why_not(lab, event):
+        pytest.skip(reason)
+    seen = measure(lab, event, Load(CONNECTIONS, period(CONNECTIONS), new=2))
+    assert seen["fewest_answers"] >= 3, seen
+    missed = [
+        goal for goal in verdict.goals(name, seen, lab.bfd_detection_s) if isinstance(goal, Goal) and not goal.met
+    ]
+    assert missed == [], seen
+    assert lab.state == "whole", "the router does not send to every director again"
