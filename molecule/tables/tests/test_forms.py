@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
 
 import pytest
-from hands import Cluster, services
+from hands import Cluster, Node, known_nodes, services
 
 WEB = ("203.0.113.1", "2001:db8:f::1")
 DNS = ("203.0.113.2", "2001:db8:f::2")
@@ -21,8 +22,8 @@ REFUSED = 7
 """What curl says when it could not connect."""
 
 
-def url(vip: str) -> str:
-    return f"http://[{vip}]/" if ":" in vip else f"http://{vip}/"
+def url(vip: str, port: int = 80) -> str:
+    return f"http://[{vip}]:{port}/" if ":" in vip else f"http://{vip}:{port}/"
 
 
 def test_form_changes_to_and_fro_under_connections(tables, flows) -> None:
@@ -63,6 +64,32 @@ def test_source_ranges(tables, machine, answer, form: str) -> None:
     assert counted(tables) - before >= len(WEB)
     for vip in DNS:
         assert answer(vip, "attacker")["pod"].startswith("dns-")
+
+
+def connections(node: Node) -> set[tuple[str, int]]:
+    """Address and port of the clients whose connections this director knows."""
+    (listing,) = node.run("ipvsadm -Lnc")
+    ends = [words[3].rpartition(":") for words in map(str.split, listing.splitlines()[2:])]
+    return {(address.strip("[]"), int(port)) for address, _colon, port in ends}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_starts_on_a_node_is_served_and_refused_by_the_node_itself(tables, machine, through, form: str) -> None:
+    tables.bring(services(**RANGES), form=form)
+    before = counted(tables)
+    for vip in DNS:
+        with through(vip, "n2"):  # there it would go if n1 did not take it
+            told = tables["n1"].run(*[f"curl -gsS -m 10 {url(vip)}"] * 4)
+        answers = [json.loads(text) for text in told]
+        assert {one["peer"] for one in answers} <= set(known_nodes()["n1"]["addresses"]), answers
+        clients = {(one["peer"], one["peer_port"]) for one in answers}
+        assert clients <= connections(tables["n1"]) and not clients & connections(tables["n2"]), clients
+    for target in (*(url(vip) for vip in WEB), *(url(vip, 81) for vip in DNS)):
+        started = time.monotonic()
+        tried = machine("n1").run(f"curl -gsS -m 10 {target}")
+        assert tried.rc == REFUSED, tried
+        assert time.monotonic() - started < 4, f"{target} is not refused at once"
+    assert counted(tables) - before >= len(WEB)
 
 
 @pytest.mark.parametrize("form", FORMS)
