@@ -19,7 +19,7 @@ without_empty() {
             if (text rules != "") printf "%s\n%s%s%s\n", table, text, rules, $0
         }'
 }
-# The words before the commands, if any: where to run them.
+# Its arguments, if any, stand before the commands and say where to run them.
 rules() {
     for save in iptables-save ip6tables-save; do "$@" $save | sed 's/\[[0-9]*:[0-9]*\]//' | without_empty; done
 }
@@ -43,13 +43,13 @@ ls /run
 systemctl list-units --all --plain --no-legend --type=service,timer,socket | awk '{print $1, $3}' | grep -v '^user\|systemd-\|ssh@' | sort
 for task in $(ctr task ls -q 2>/dev/null | sort); do
     pid=$(ctr task ls | awk -v name="$task" '$1 == name {print $2}')
-    place="nsenter --net=/proc/$pid/ns/net"
+    in_pod() { nsenter --net="/proc/$pid/ns/net" "$@"; }
     {
-        rules $place
+        rules in_pod
         # Of a set that was made anew.
-        $place ipset save | sed -E 's/ (hashsize|bucketsize|initval) [^ ]+//g'
-        $place ip fou show
-        $place sh -c "$(cat <<INNER
+        in_pod ipset save | sed -E 's/ (hashsize|bucketsize|initval) [^ ]+//g'
+        in_pod ip fou show
+        in_pod sh -c "$(cat <<INNER
 ip address | sed -e 's/^[0-9]*: //' -e 's/valid_lft.*//' -e 's/ permaddr .*//'; ip -4 route show table all; ip -6 route show table all
 sysctl -a 2>/dev/null | grep -E '^net\.ipv[46]\.conf\.(all|default|dsr.|eth0|lo)\.' | grep -v stable_secret
 INNER
