@@ -25,13 +25,15 @@ from on_node import Failed, Options, in_child, run, site
 
 State = Mapping[str, Options]
 SHOWN = 5
+RECEIVERS = {"ipip": ("dsr4", "dsr6"), "gre": ("dsr4gre", "dsr6gre")}
+"""Devices by the tunnel whose packets they take."""
 NOISE = re.compile(
     r"^\d+: | (hashsize|bucketsize|initval) \S+| permaddr \S+| expires \d+sec|(valid|preferred)_lft \S+| \[\d+:\d+\]"
 )
 IN_POD = """
 ip -details address; ip -4 route show table all; ip -6 route show table all
 ipset save | sort; iptables-save; ip6tables-save
-cd /proc/sys/net/ipv4/conf; grep . */arp_ignore */arp_announce */rp_filter
+ip fou show; cd /proc/sys/net/ipv4/conf; grep . */arp_ignore */arp_announce */rp_filter
 """
 
 
@@ -107,18 +109,21 @@ def strike(state: State, fault: str, vips: Mapping[str, str], pods: Mapping[str,
 
 def wrong(vips: Mapping[str, str], pods: Mapping[str, str]) -> list[str]:
     """Destinations that cannot take what IPVS sends them, and marks that IPVS does not serve."""
-    served: dict[int, list[str]] = {}
+    served: dict[int, list[tuple[str, str]]] = {}
     for words in map(str.split, run(["ipvsadm", "-S", "-n"]).splitlines()):
         if words[:2] == ["-A", "-f"]:
             served[int(words[2])] = []
         elif words[:2] == ["-a", "-f"] and words[words.index("-w") + 1] != "0":
-            served[int(words[2])].append(words[words.index("-r") + 1].rpartition(":")[0].strip("[]"))
-    ready = {address: ready_vips(address, entry) for address, entry in pods.items()}
+            address = words[words.index("-r") + 1].rpartition(":")[0].strip("[]")
+            kind = words[words.index("--tun-type") + 1] if "--tun-type" in words else "ipip"
+            served[int(words[2])].append((address, kind))
+    used = {each for destinations in served.values() for each in destinations}
+    ready = {each: ready_vips(*each, pods[each[0]]) for each in used if each[0] in pods}
     found = [
-        f"IPVS sends {vips[str(mark)]} to {address}, which cannot take it"
-        for mark, addresses in served.items()
-        for address in addresses
-        if vips[str(mark)] not in ready.get(address, ())
+        f"IPVS sends {vips[str(mark)]} by {kind} to {address}, which cannot take it"
+        for mark, destinations in served.items()
+        for address, kind in destinations
+        if vips[str(mark)] not in ready.get((address, kind), ())
     ]
     steered = [words for words in map(str.split, run(["ipset", "save"]).splitlines()) if words[:1] == ["add"]]
     for _add, name, element, *extensions in steered:
@@ -128,17 +133,15 @@ def wrong(vips: Mapping[str, str], pods: Mapping[str, str]) -> list[str]:
     return found
 
 
-def ready_vips(address: str, entry: str) -> set[str]:
-    """VIPs whose packets this pod address can take out of the tunnel, and its guard lets through if it has one."""
+def ready_vips(address: str, kind: str, entry: str) -> set[str]:
+    """VIPs whose packets this pod address can take out of such a tunnel, and its guard lets through if it has one."""
     shown = run(["nsenter", f"--net={entry}", "sh", "-c", "ip -json -details address; ipset save"]).splitlines()
-    tunnel = [
-        link
-        for link in json.loads(shown[0])
-        if link["ifname"] in ("dsr4", "dsr6")
-        and "UP" in link["flags"]
-        and link["linkinfo"]["info_data"].get("local") == address
-    ]
-    vips = {info["local"] for link in tunnel for info in link["addr_info"] if "local" in info}
+    links = [link for link in json.loads(shown[0]) if "UP" in link["flags"]]
+    tunnels = [link for link in links if link.get("linkinfo", {}).get("info_data", {}).get("local") == address]
+    if not any(link["ifname"] in RECEIVERS[kind] for link in tunnels):
+        return set()
+    holders = [link for link in tunnels if link["ifname"] in ("dsr4", "dsr6")]
+    vips = {info["local"] for link in holders for info in link["addr_info"] if "local" in info}
     admitted = f"dsr-vip{6 if ':' in address else 4}"
     sets = [words for words in map(str.split, shown[1:]) if words[1] == admitted]
     return vips & {words[2] for words in sets if words[0] == "add"} if sets else vips

@@ -19,9 +19,13 @@ without_empty() {
             if (text rules != "") printf "%s\n%s%s%s\n", table, text, rules, $0
         }'
 }
+# Its arguments, if any, stand before the commands and say where to run them.
+rules() {
+    for save in iptables-save ip6tables-save; do "$@" $save | sed 's/\[[0-9]*:[0-9]*\]//' | without_empty; done
+}
 tables() {
     echo "== $1"
-    for save in iptables-save ip6tables-save; do $save | sed 's/\[[0-9]*:[0-9]*\]//' | without_empty; done
+    rules
     ip -4 rule; ip -6 rule
     ip -4 route show table all; ip -6 route show table all | sed 's/ expires [0-9]*sec//'
     ip address | sed -e 's/^[0-9]*: //' -e 's/valid_lft.*//' -e 's/ permaddr .*//'
@@ -39,9 +43,16 @@ ls /run
 systemctl list-units --all --plain --no-legend --type=service,timer,socket | awk '{print $1, $3}' | grep -v '^user\|systemd-\|ssh@' | sort
 for task in $(ctr task ls -q 2>/dev/null | sort); do
     pid=$(ctr task ls | awk -v name="$task" '$1 == name {print $2}')
-    nsenter --net="/proc/$pid/ns/net" sh -c "$(cat <<INNER
+    in_pod() { nsenter --net="/proc/$pid/ns/net" "$@"; }
+    {
+        rules in_pod
+        # Of a set that was made anew.
+        in_pod ipset save | sed -E 's/ (hashsize|bucketsize|initval) [^ ]+//g'
+        in_pod ip fou show
+        in_pod sh -c "$(cat <<INNER
 ip address | sed -e 's/^[0-9]*: //' -e 's/valid_lft.*//' -e 's/ permaddr .*//'; ip -4 route show table all; ip -6 route show table all
 sysctl -a 2>/dev/null | grep -E '^net\.ipv[46]\.conf\.(all|default|dsr.|eth0|lo)\.' | grep -v stable_secret
 INNER
-)" | sed "s/^/$task: /"
+)"
+    } | sed "s/^/$task: /"
 done

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dumps import items
 
 NODES = ("n1", "n2", "n3")
 VIPS = ("203.0.113.1", "203.0.113.2", "2001:db8:f::1", "2001:db8:f::2")
@@ -77,6 +78,8 @@ def test_connection_tracking_never_sees_a_vip(machine, flows, vip: str) -> None:
 
 FOREIGN = (
     "iptables -t mangle -A PREROUTING -s 198.51.100.99 -j MARK --set-mark 7",
+    "iptables -t mangle -A PREROUTING -s 198.51.100.99 -j RETURN",
+    "iptables -t nat -A PREROUTING -d 198.51.100.94 -j DNAT --to-destination 192.0.2.1",
     "ip6tables -t raw -A PREROUTING -s 2001:db8:c::99 -j ACCEPT",
     "ipset create others hash:ip",
     "ipset add others 198.51.100.98",
@@ -84,14 +87,18 @@ FOREIGN = (
     "ipvsadm -a -f 7 -r 192.0.2.1:0 -g -w 3",
     "ip rule add fwmark 7 lookup 7 priority 700",
     "ip route add 198.51.100.97/32 dev lo table 7",
+    "ip address add 198.51.100.95/32 dev lo",
 )
 FOREIGN_GONE = (
     "iptables -t mangle -D PREROUTING -s 198.51.100.99 -j MARK --set-mark 7",
+    "iptables -t mangle -D PREROUTING -s 198.51.100.99 -j RETURN",
+    "iptables -t nat -D PREROUTING -d 198.51.100.94 -j DNAT --to-destination 192.0.2.1",
     "ip6tables -t raw -D PREROUTING -s 2001:db8:c::99 -j ACCEPT",
     "ipset destroy others",
     "ipvsadm -D -f 7",
     "ip rule del fwmark 7 lookup 7 priority 700",
     "ip route flush table 7",
+    "ip address del 198.51.100.95/32 dev lo",
 )
 
 
@@ -121,6 +128,6 @@ def test_service_that_leaves_takes_everything_with_it_and_nothing_else(machine, 
     assert result["broken"] == [] and result["alive"] == 10 * len(STAYING), result
     after = dump()
     for name in before:
-        assert sorted(after[name].splitlines()) == sorted(before[name].splitlines()), name
+        assert items(after[name]) == items(before[name]), name
     for line in FOREIGN_GONE:
         machine("n1").check_output(line)

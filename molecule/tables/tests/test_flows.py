@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hands import NODES, Cluster, services
+from hands import NODES, Cluster, planned, services
 
 WEB = ("203.0.113.1", "2001:db8:f::1")
 DNS = ("203.0.113.2", "2001:db8:f::2")
 COUNT = 8
+SCHEDULERS = [("rr", "wlc", "sh", "wrr")]
+"""One for each service, in one go; `make test-full` tries what else Linux has."""
+if os.environ.get("DSR_TEST_FULL"):
+    SCHEDULERS += [("dh", "fo", "lblc", "lblcr"), ("lc", "nq", "ovf", "sed"), ("twos", "rr", "wlc", "sh")]
 
 
 @pytest.fixture
@@ -116,3 +121,19 @@ def test_notrack_rules_are_reloaded(tables, watched, dropping_invalid) -> None:
         (rules,) = tables["n1"].run("iptables-save -t raw; ip6tables-save -t raw")
         assert rules.count("--notrack") == 4
     assert result["broken"] == [], result
+
+
+@pytest.mark.parametrize("schedulers", SCHEDULERS, ids=" ".join)
+def test_another_scheduler_than_mh(tables, answer, through, schedulers: tuple[str, ...]) -> None:
+    names = dict(zip(("web", "web6", "dns", "dns6"), schedulers))
+    wanted = services(**{name: {"scheduler": scheduler} for name, scheduler in names.items()})
+    tables.bring(wanted)
+    right = {service["mark"]: service["scheduler"] for service in planned("n1", wanted)["ipvs"]}
+    for node, (listing,) in tables.run("ipvsadm -Ln | awk '/^FWM/ {print $2, $3 == \"IPv6\" ? $4 : $3}'").items():
+        assert {int(mark): scheduler for mark, scheduler in map(str.split, listing.splitlines())} == right, node
+    for vip, scheduler in zip((*WEB, *DNS), schedulers):
+        with through(vip, "n2"):
+            pods = {answer(vip)["pod"] for _time in range(3)}
+        assert len(pods) == 3 or scheduler not in ("rr", "wrr"), pods
+    done = tables.bring(wanted)
+    assert not any(each["changed"] for results in done.values() for each in results), done

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import re
 import time
 from collections.abc import Iterator
 
 import pytest
-from hands import Cluster, services
+from hands import Cluster, Node, known_nodes, services
 
 WEB = ("203.0.113.1", "2001:db8:f::1")
 DNS = ("203.0.113.2", "2001:db8:f::2")
@@ -18,11 +20,23 @@ FORMS = ("ipset", "iptables")
 RANGES = {"web": {"source_ranges": ["198.51.100.0/28"]}, "web6": {"source_ranges": ["2001:db8:c::10/124"]}}
 """The client is inside, the attacker is not."""
 REFUSED = 7
-"""What curl says when it could not connect."""
+TIMED_OUT = 28
+"""What curl says when it could not connect, and when it waited too long."""
+TCP, UDP = 6, 17
+SEND = """
+import socket, sys
+sender = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+sender.connect((sys.argv[1], int(sys.argv[2])))
+try:
+    sender.send(b"x")
+except OSError as error:
+    print(error.errno)
+"""
+"""Sends a datagram to an address and a port, and tells the error."""
 
 
-def url(vip: str) -> str:
-    return f"http://[{vip}]/" if ":" in vip else f"http://{vip}/"
+def url(vip: str, port: int = 80) -> str:
+    return f"http://[{vip}]:{port}/" if ":" in vip else f"http://{vip}:{port}/"
 
 
 def test_form_changes_to_and_fro_under_connections(tables, flows) -> None:
@@ -48,8 +62,37 @@ def counted(cluster: Cluster) -> int:
     return sum(int(number) for pattern in (sets, rules) for number in re.findall(pattern, text, re.MULTILINE))
 
 
+def connections(node: Node) -> set[tuple[str, int]]:
+    """Address and port of the clients whose connections this director knows."""
+    (listing,) = node.run("ipvsadm -Lnc")
+    ends = [words[3].rpartition(":") for words in map(str.split, listing.splitlines()[2:])]
+    return {(address.strip("[]"), int(port)) for address, _colon, port in ends}
+
+
+def assert_node_asks_itself(cluster: Cluster, through, sniff) -> None:
+    """What starts on a node is served and refused by that node. A datagram that is refused fails at once. A connection
+    only times out: connect() heeds no error of the way to OUTPUT but ECONNREFUSED (tcp_connect in
+    net/ipv4/tcp_output.c), and Linux says EHOSTUNREACH there."""
+    before = counted(cluster)
+    for vip in DNS:
+        with through(vip, "n2"):  # there it would go if n1 did not take it
+            told = cluster["n1"].run(*[f"curl -gsS -m 10 {url(vip)}"] * 4)
+        answers = [json.loads(text) for text in told]
+        assert {one["peer"] for one in answers} <= set(known_nodes()["n1"]["addresses"]), answers
+        clients = {(one["peer"], one["peer_port"]) for one in answers}
+        assert clients <= connections(cluster["n1"]) and not clients & connections(cluster["n2"]), clients
+    refused = [*(url(vip) for vip in WEB), *(url(vip, 81) for vip in DNS)]
+    with sniff("r1", *WEB, *DNS) as passed:
+        asked = " & ".join(f"{{ curl -gsS -m 2 {target} 2>/dev/null; echo $?; }}" for target in refused)
+        ended, *errors = cluster["n1"].run(f"{asked} & wait", *(f"python3 -c '{SEND}' {vip} 7008" for vip in DNS))
+    assert len(ended.split()) == len(refused) and {int(each) for each in ended.split()} <= {REFUSED, TIMED_OUT}, ended
+    assert [int(each) for each in errors] == [errno.EHOSTUNREACH] * len(DNS)
+    assert [packet for packet in passed if packet["layers"][0][2] in (TCP, UDP)] == []
+    assert counted(cluster) - before >= len(WEB)
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_source_ranges(tables, machine, answer, form: str) -> None:
+def test_source_ranges(tables, machine, answer, through, sniff, form: str) -> None:
     tables.bring(services(**RANGES), form=form)
     before = counted(tables)
     for vip in WEB:
@@ -63,6 +106,7 @@ def test_source_ranges(tables, machine, answer, form: str) -> None:
     assert counted(tables) - before >= len(WEB)
     for vip in DNS:
         assert answer(vip, "attacker")["pod"].startswith("dns-")
+    assert_node_asks_itself(tables, through, sniff)
 
 
 @pytest.mark.parametrize("form", FORMS)

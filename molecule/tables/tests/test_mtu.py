@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 from hands import NODES
@@ -15,9 +17,20 @@ WEB = ("203.0.113.1", "2001:db8:f::1")
 DNS = {"203.0.113.2": 1480, "2001:db8:f::2": 1460}
 """UDP's VIPs, and the largest IP packet that fits into the tunnel."""
 MSS = {"203.0.113.1": 1440, "2001:db8:f::1": 1400}
-SIZES = {"segments": 10_000_000, "packets": 1_000_000}
+FULL = bool(os.environ.get("DSR_TEST_FULL"))
+TCP = 6
+
+
+class Load(NamedTuple):
+    """size: bytes that are sent each way. largest: bytes of the largest IP packet that the client may see of them."""
+
+    size: int
+    largest: int
+
+
+LOADS = {"segments": Load(10_000_000, 65535), "packets": Load(10_000_000 if FULL else 1_000_000, 1500)}
 """Single packets cost the emulated lab a hundred times what uncut segments do."""
-PATIENCE = 60
+PATIENCE = 600 if FULL else 60
 EACH = (
     "for pid in self $(ctr task ls 2>/dev/null | awk 'NR > 1 {print $2}'); do nsenter --net=/proc/$pid/ns/net %s; done"
 )
@@ -41,13 +54,13 @@ def fragments(machine) -> dict[str, int]:
     return found
 
 
-@pytest.fixture(params=SIZES)
-def size(request, machine) -> Iterator[int]:
+@pytest.fixture(params=LOADS)
+def load(request, machine) -> Iterator[Load]:
     """TCP's segments pass the virtual cables uncut, far bigger than the MTU, unless the senders' offloads are off."""
-    size = SIZES[request.param]
-    machine("client").check_output(f"head -c {size} /dev/zero >/tmp/upload")
+    load = LOADS[request.param]
+    machine("client").check_output(f"head -c {load.size} /dev/zero >/tmp/upload")
     if request.param == "segments":
-        yield size
+        yield load
         return
     places = [
         ("client", "ethtool -K outside OFFLOADS"),
@@ -55,20 +68,25 @@ def size(request, machine) -> Iterator[int]:
     ]
     for place, line in places:
         machine(place).check_output(line.replace("OFFLOADS", "tso off gso off gro off"))
-    yield size
+    yield load
     for place, line in places:
         machine(place).check_output(line.replace("OFFLOADS", "tso on gso on gro on"))
 
 
 @pytest.mark.parametrize("vip", WEB)
-def test_megabytes_pass_both_ways_without_a_fragment(machine, size: int, vip: str) -> None:
+def test_megabytes_pass_both_ways_without_a_fragment(machine, sniff, load: Load, vip: str) -> None:
     url = f"http://[{vip}]" if ":" in vip else f"http://{vip}"
     curl = f"curl -gsS -m {PATIENCE} -H Expect:"
     before = fragments(machine)
-    sent = json.loads(machine("client").check_output(f"{curl} -T /tmp/upload {url}/"))
-    got = machine("client").check_output(f"{curl} -o /dev/null -w '%{{size_download}}' {url}/bytes/{size}")
-    assert (sent["received"], got) == (size, str(size))
+    with sniff("client", vip) as seen:
+        sent = json.loads(machine("client").check_output(f"{curl} -T /tmp/upload {url}/"))
+        got = machine("client").check_output(f"{curl} -o /dev/null -w '%{{size_download}}' {url}/bytes/{load.size}")
+    assert (sent["received"], got) == (load.size, str(load.size))
     assert fragments(machine) == before
+    for outgoing in (True, False):
+        packets = [packet for packet in seen if packet["outgoing"] is outgoing and packet["layers"][0][2] == TCP]
+        assert 1400 < max(packet["size"] for packet in packets) <= load.largest
+        assert [packet for packet in packets if not packet["df"] or packet["fragment"]] == []
 
 
 @pytest.mark.parametrize("vip", WEB)

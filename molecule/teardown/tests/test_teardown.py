@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dumps import items
 
 NODES = ("n1", "n2", "n3")
 CLUSTER = Path(__file__).resolve().parents[3] / "inventories/lab/group_vars/all/cluster.yml"
@@ -23,6 +24,8 @@ WEB, WEB6, DNS, DNS6 = "203.0.113.1", "2001:db8:f::1", "203.0.113.2", "2001:db8:
 
 FOREIGN_ON_A_NODE = (
     "iptables -t mangle -A PREROUTING -s 198.51.100.99 -j MARK --set-mark 7",
+    "iptables -t mangle -A PREROUTING -s 198.51.100.99 -j RETURN",
+    "iptables -t nat -A PREROUTING -d 198.51.100.94 -j DNAT --to-destination 192.0.2.1",
     "iptables -t raw -N OTHERS",
     "ip6tables -t raw -A PREROUTING -s 2001:db8:c::99 -j ACCEPT",
     "ipset create others hash:ip",
@@ -31,8 +34,14 @@ FOREIGN_ON_A_NODE = (
     "ipvsadm -a -f 7 -r 192.0.2.1:0 -g -w 3",
     "ip rule add fwmark 7 lookup 7 priority 700",
     "ip route add 198.51.100.97/32 dev lo table 7",
+    "ip address add 198.51.100.95/32 dev lo",
     "sysctl -qw net.ipv4.vs.conn_reuse_mode=0",
     "echo '# not ours' >/etc/bird/others.conf",
+)
+FOREIGN_IN_A_POD = (
+    "iptables -t raw -A PREROUTING -s 198.51.100.99 -j ACCEPT",
+    "ipset create others hash:ip",
+    "ip address add 198.51.100.93/32 dev lo",
 )
 FOREIGN_ON_THE_ROUTER = (
     "printf '!\\n! not ours\\nip prefix-list others seq 5 permit 198.51.100.0/24\\n' >>/etc/frr/frr.conf",
@@ -43,11 +52,13 @@ FOREIGN_ON_THE_ROUTER = (
 
 
 @pytest.fixture(scope="module")
-def pristine(machine, dump) -> dict[str, str]:
+def pristine(machine, in_pod, dump) -> dict[str, str]:
     """The machines before the first install, with things on them that are not ours."""
     for node in ("n1", "n3"):
         for line in FOREIGN_ON_A_NODE:
             machine(node).check_output(line)
+    for line in FOREIGN_IN_A_POD:
+        in_pod("n1/web-1", line)
     for line in FOREIGN_ON_THE_ROUTER:
         machine("r1").check_output(line)
     return dict(dump())
@@ -66,9 +77,8 @@ LONG = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="ten minut
 
 
 def assert_same(after: dict[str, str], before: dict[str, str], *names: str) -> None:
-    """Line by line; sorted, because ip and ipset list in the order in which things were made."""
     for name in names:
-        assert sorted(after[name].splitlines()) == sorted(before[name].splitlines()), f"{name} is not what it was"
+        assert items(after[name]) == items(before[name]), f"{name} is not what it was"
 
 
 def changes(done) -> set[str]:

@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ten thousand damaged outputs of the daemons: each gives a report or a DsrError, and soon."""
+"""Ten thousand damaged outputs of the daemons and of `ip route`: each gives a report or an error that says what to do,
+and soon."""
 
 from __future__ import annotations
 
@@ -9,12 +10,16 @@ import copy
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.dsr.plugins.filter.teardown import routed
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce import prefixes
 from ansible_collections.baremetal.dsr.plugins.module_utils.bgp.daemons import BirdDaemon, FrrDaemon
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.routes import parse_routes
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.bgp.recordings import (
     BIRDS,
@@ -46,6 +51,23 @@ JUNK = [
     "\t",
 ]
 VALUES: list[Any] = [None, True, -1, 1.5, 10**400, "", "up", [], [None], {}, {"list": 1}, {"a": {"b": []}}]
+HOPS = [{"gateway": f"192.0.2.1{number}", "dev": "fabric", "weight": 1, "flags": []} for number in (1, 2)]
+ROUTES = json.dumps(
+    [
+        {"dst": "203.0.113.1", "protocol": "bgp", "flags": [], "nexthops": HOPS},
+        {"dst": "203.0.113.2", "via": {"family": "inet6", "host": "fe80::8"}, "dev": "fabric", "flags": ["linkdown"]},
+        {"type": "unreachable", "dst": "2001:db8:f::1", "metric": 1024, "flags": []},
+        {"dst": "default", "gateway": "198.51.100.1", "dev": "outside", "flags": []},
+    ]
+)
+HELD = """BIRD 2.17.5 ready.
+Table master4:
+198.51.100.8/32      blackhole [dsr_vip4 12:39:59.521] * (200)
+192.0.2.0/24         unicast [other 12:39:59.521] * (200)
+
+Table master6:
+2001:db8:f::1/128    blackhole [dsr_vip6 2026-11-22] * (200)
+"""
 CONFIG = 'template bgp a { password "x"; } protocol bgp dsr_r1_ipv4 from a { ttl security on; /* " */ }'
 
 
@@ -118,6 +140,51 @@ def test_damage_is_survived(recordings: list[str]) -> None:
             errors += 1
     assert reports > MUTATIONS // 20, f"{reports} reports, {errors} errors"
     assert time.process_time() - begun < 120
+
+
+def read_prefixes(parse: Callable[[str], frozenset[str]]) -> Callable[[str], object]:
+    """What is found can be written again, and is the same then."""
+
+    def check(text: str) -> object:
+        found = parse(text)
+        assert prefixes.parse_file(prefixes.render(found)) == found
+        return prefixes.addresses(found)
+
+    return check
+
+
+PARSERS: dict[str, tuple[Callable[[str], object], str]] = {
+    "file of BIRD": (
+        read_prefixes(prefixes.parse_file),
+        prefixes.render(prefixes.prefixes(["203.0.113.9", "203.0.113.10", "2001:db8:f::1"])),
+    ),
+    "routes of BIRD": (read_prefixes(prefixes.parse_routes), HELD),
+    "routes of the kernel": (parse_routes, f"{ROUTES}\n[]\n{ROUTES}\n"),
+    "routes to nodes": (
+        lambda text: routed(text, ["203.0.113.0/24", "2001:db8:f::/64"], ["192.0.2.11", "2001:db8:fab::11"]),
+        ROUTES,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_damage_is_survived_by_parsers(name: str) -> None:
+    parse, sample = PARSERS[name]
+    dice = random.Random(name)
+    whole = sample.strip()
+    results = 0
+    begun = time.process_time()
+    for _time in range(MUTATIONS):
+        text = "\n".join(damaged_json(line, dice) for line in whole.splitlines())
+        if text == whole or dice.random() < 0.5:
+            text = damaged(text, dice)
+        try:
+            json.dumps(parse(text))
+            results += 1
+        except (DsrError, AnsibleFilterError) as error:
+            assert str(error)
+    assert results > MUTATIONS // 20, f"{results} results"
+    assert time.process_time() - begun < 20
 
 
 def test_size_costs_linear_time() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -26,6 +26,9 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.pods.state import (
     with_ports,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.preflight import parse_devices
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result, Runner
+from ansible_collections.baremetal.dsr.plugins.module_utils.sysctls import memory
+from ansible_collections.baremetal.dsr.plugins.module_utils.sysctls.reconcile import read
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.pods.fake_machine import recorded
 
 ROUNDS, SECONDS = 10_000, 10
@@ -55,11 +58,46 @@ ROUTES = """[{"dst":"10.244.1.2","dev":"cni0","prefsrc":"10.244.1.1","flags":[],
 ADDRESSES = [recorded(state, "addr.json") for state in ("guarded", "lo", "complete", "foreign", "halfmade")]
 CONTENTS = [recorded(state, "proc") for state in ("guarded", "complete", "foreign")]
 SETS = guard.parse_sets(FAMILIES, recorded("guarded", "ipset"))
+SETTINGS = {
+    "net.ipv4.conf.all.arp_ignore": memory.Kept("0", "1"),
+    "net.ipv4.ip_local_port_range": memory.Kept("32768 60999", "1024 65535"),
+    "net.ipv4.vs.sloppy_tcp": memory.Kept("0", "1"),
+}
+VALUES_NOW = "".join(f"{name} = {kept.value}\n".replace(" 65535", "\t65535") for name, kept in SETTINGS.items())
 
 
 def shown(text: str) -> None:
     """All that is done with what a namespace says."""
     assert isinstance(lines(parse_state(text, text)), list)
+
+
+class Saying(Runner):
+    """A machine on which every command prints the same."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def has(self, command: str) -> bool:
+        return True
+
+    def run(self, argv: Sequence[str], stdin: str | None, *, writes: bool) -> Result:
+        return Result(0, self.text, "")
+
+
+def remembered(text: str) -> None:
+    """A memory, whatever it is, is one that the next run reads again, and can go into a command line."""
+    found = memory.parse(text)
+    assert memory.parse(memory.render(found)) == found
+    for name, kept in found.items():
+        assert not set(name) & set("/=[]{} ")
+        assert f"{kept.former}{kept.value}".isascii()
+
+
+def asked(text: str) -> None:
+    """Only what was asked for is found, and it can be remembered."""
+    found = read(Saying(text), SETTINGS)
+    assert found.keys() <= SETTINGS.keys()
+    memory.render(memory.remembered({}, found, dict.fromkeys(SETTINGS, "1")))
 
 
 PARSERS: dict[str, tuple[Callable[[str], object], list[str]]] = {
@@ -75,6 +113,8 @@ PARSERS: dict[str, tuple[Callable[[str], object], list[str]]] = {
     ),
     "sets": (lambda text: guard.parse_sets(FAMILIES, text), [recorded("guarded", "ipset")]),
     "table": (lambda text: guard.parse(FAMILIES[0], text, SETS), [recorded("guarded", "iptables")]),
+    "memory": (remembered, [memory.render(SETTINGS)]),
+    "values": (asked, [VALUES_NOW]),
     "counters": (lambda text: guard.parse_refused(FAMILIES[1], text), [recorded("guarded", "counters6")]),
 }
 
