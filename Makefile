@@ -20,7 +20,7 @@ bench: ## measure everything that has a goal in the lab, and say which goals are
 	@scripts/run bench/run
 
 test-full: export DSR_TEST_FULL := 1
-test-full: ## the same, with every fault of the crash test and the teardown of single nodes and services
+test-full: ## the same, with the long tests and scenarios: every fault, single teardowns, drains, failures
 	@$(STEPS)
 
 lint: ## static checks: ruff, mypy, yamllint, ansible-lint, shellcheck, role contract

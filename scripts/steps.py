@@ -25,6 +25,8 @@ from xml.etree import ElementTree
 REPOSITORY = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("DSR_WORK", "/nonexistent"))
 RESULTS = WORK / "results"
+LONG_SCENARIOS = {"drain", "failover"} if "DSR_TEST_FULL" not in os.environ else set()
+"""Scenarios of `make test-full` only."""
 UNITS_OUTPUT = WORK / "units/ansible_collections/baremetal/dsr/tests/output/junit"
 COLLECTION = "ansible_collections.baremetal.dsr"
 BASH_SCRIPTS = (
@@ -70,8 +72,13 @@ def all_steps() -> list[Step]:
         pytest_step("units", "bench units", "bench/tests"),
         Step("sanity", "ansible-test sanity", "scripts/ansible-test sanity"),
         Step("lab", "lab", "lab/dsrlab up", needs="packages"),
-        *(molecule_step(path.parent.name) for path in sorted(REPOSITORY.glob("molecule/*/molecule.yml"))),
+        *(molecule_step(scenario) for scenario in scenarios()),
     ]
+
+
+def scenarios() -> list[str]:
+    every = {path.parent.name for path in REPOSITORY.glob("molecule/*/molecule.yml")}
+    return sorted(every - LONG_SCENARIOS)
 
 
 def pytest_step(group: str, name: str, folder: str) -> Step:

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from hands import REPOSITORY, Node, inventory, known_nodes
 
+ALL = {"11", "12", "13"}
+"""Last parts of the nodes' addresses."""
 VIPS = ("203.0.113.1", "203.0.113.2", "2001:db8:f::1", "2001:db8:f::2")
 OUTSIDE = {"r1": ("198.51.100.1", "2001:db8:c::1"), "r2": ("198.51.100.2", "2001:db8:c::2")}
 GATEWAY = "198.51.100.254"
@@ -123,3 +125,16 @@ def active(machine, providers, power) -> Callable[[], set[str]]:
         }
 
     return ask
+
+
+@pytest.fixture
+def peered(sessions, providers, hops, vips, until) -> Callable[[], None]:
+    """Wait until both routers have every session and every next hop."""
+
+    def wait() -> None:
+        for router in providers:
+            for version in (4, 6):
+                until(lambda at=(router, version): [*sessions(*at).values()] == ["Established"] * 3)
+            until(lambda router=router: all(hops(vip, router) == ALL for vip in vips))
+
+    return wait

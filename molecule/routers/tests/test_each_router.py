@@ -95,3 +95,15 @@ def test_change_that_nobody_confirms_is_taken_back(machine, providers, peering, 
         assert machine(router).run("test -e /run/baremetal-dsr-router").rc != 0
         for version in (4, 6):
             until(lambda at=(router, version): set(sessions(*at).values()) == {"Established"}, 20)
+
+
+def test_drain_and_undrain_break_no_flow(playbook, flows, hops, vips, providers, peered) -> None:
+    with flows(COUNT, *vips) as result:
+        done = playbook("drain", dsr_drain_nodes="n2")
+        assert done.returncode == 0, done.stdout + done.stderr
+        for router in providers:
+            assert [hops(vip, router) for vip in vips] == [{"11", "13"}] * len(vips), router
+        done = playbook("undrain", dsr_drain_nodes="n2")
+        assert done.returncode == 0, done.stdout + done.stderr
+        peered()
+    assert result["broken"] == [] and result["alive"] == COUNT * len(vips), result

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check mode writes nothing and predicts exactly."""
+"""Check mode writes nothing and predicts exactly. What it installs is what test_teardown.py takes down."""
 
 from __future__ import annotations
 
@@ -29,14 +29,13 @@ def changes(output: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def test_dry_run_writes_nothing_and_predicts_what_the_run_does(playbook, dump) -> None:
-    before = dump()
-    dry = playbook("site", "--check", "--diff")
+def test_dry_run_writes_nothing_and_predicts_what_the_run_does(pristine, services, playbook, dump) -> None:
+    dry = playbook("site", "--check", "--diff", dsr_services=services)
     assert dry.returncode == 0, dry.stdout + dry.stderr
     after = dump()
-    for name in before:
-        assert after[name].splitlines() == before[name].splitlines(), f"{name} is not what it was"
-    wet = playbook("site", "--diff")
+    for name in pristine:
+        assert after[name].splitlines() == pristine[name].splitlines(), f"{name} is not what it was"
+    wet = playbook("site", "--diff", dsr_services=services)
     assert wet.returncode == 0, wet.stdout + wet.stderr
     predicted, done = changes(dry.stdout), changes(wet.stdout)
     assert {machine for _task, machine in done} == {"r1", "n1", "n2", "n3"}

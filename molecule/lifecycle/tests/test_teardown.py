@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Law 10: services, a node and the whole cluster go, one after the other, and leave the machines as they were found.
 
-The tests build on each other, in their order.
+The tests build on each other, in their order, and on test_dry_run.py, which installs the cluster.
 """
 
 from __future__ import annotations
@@ -11,67 +11,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from dumps import items
 
 NODES = ("n1", "n2", "n3")
-CLUSTER = Path(__file__).resolve().parents[3] / "inventories/lab/group_vars/all/cluster.yml"
 WEB, WEB6, DNS, DNS6 = "203.0.113.1", "2001:db8:f::1", "203.0.113.2", "2001:db8:f::2"
-
-FOREIGN_ON_A_NODE = (
-    "iptables -t mangle -A PREROUTING -s 198.51.100.99 -j MARK --set-mark 7",
-    "iptables -t mangle -A PREROUTING -s 198.51.100.99 -j RETURN",
-    "iptables -t nat -A PREROUTING -d 198.51.100.94 -j DNAT --to-destination 192.0.2.1",
-    "iptables -t raw -N OTHERS",
-    "ip6tables -t raw -A PREROUTING -s 2001:db8:c::99 -j ACCEPT",
-    "ipset create others hash:ip",
-    "ipset add others 198.51.100.98",
-    "ipvsadm -A -f 7 -s rr",
-    "ipvsadm -a -f 7 -r 192.0.2.1:0 -g -w 3",
-    "ip rule add fwmark 7 lookup 7 priority 700",
-    "ip route add 198.51.100.97/32 dev lo table 7",
-    "ip address add 198.51.100.95/32 dev lo",
-    "sysctl -qw net.ipv4.vs.conn_reuse_mode=0",
-    "echo '# not ours' >/etc/bird/others.conf",
-)
-FOREIGN_IN_A_POD = (
-    "iptables -t raw -A PREROUTING -s 198.51.100.99 -j ACCEPT",
-    "ipset create others hash:ip",
-    "ip address add 198.51.100.93/32 dev lo",
-)
-FOREIGN_ON_THE_ROUTER = (
-    "printf '!\\n! not ours\\nip prefix-list others seq 5 permit 198.51.100.0/24\\n' >>/etc/frr/frr.conf",
-    "echo 'ip route 198.51.100.96/32 blackhole' >>/etc/frr/frr.conf",
-    "systemctl reload frr",
-    "sysctl -qw net.ipv6.fib_multipath_hash_policy=2",
-)
-
-
-@pytest.fixture(scope="module")
-def pristine(machine, in_pod, dump) -> dict[str, str]:
-    """The machines before the first install, with things on them that are not ours."""
-    for node in ("n1", "n3"):
-        for line in FOREIGN_ON_A_NODE:
-            machine(node).check_output(line)
-    for line in FOREIGN_IN_A_POD:
-        in_pod("n1/web-1", line)
-    for line in FOREIGN_ON_THE_ROUTER:
-        machine("r1").check_output(line)
-    return dict(dump())
-
-
-def services() -> list[dict[str, Any]]:
-    """Those of the lab, the ones for DNS without a backend on n3, so that no connection to them ends with n3."""
-    everything: list[dict[str, Any]] = yaml.safe_load(CLUSTER.read_text())["dsr_services"]
-    for service in everything:
-        if service["name"].startswith("dns"):
-            service["backends"] = [backend for backend in service["backends"] if backend["node"] != "n3"]
-    return everything
-
 
 LONG = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="ten minutes: under make test-full only")
 
@@ -93,10 +39,6 @@ def next_hops(machine, vip: str) -> set[str]:
     return {hop["gateway"] for route in routes for hop in route.get("nexthops", [route])}
 
 
-def test_install(pristine, playbook) -> None:
-    assert changes(playbook("site", dsr_services=services())) - {"0"}
-
-
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
@@ -107,8 +49,8 @@ def test_install(pristine, playbook) -> None:
     ],
     ids=["unknown node", "all nodes", "unknown service", "no names"],
 )
-def test_mistake_is_told_before_any_change(playbook, variables: dict[str, Any], message: str) -> None:
-    done = playbook("teardown", dsr_services=services(), **variables)
+def test_mistake_is_told_before_any_change(playbook, services, variables: dict[str, Any], message: str) -> None:
+    done = playbook("teardown", dsr_services=services, **variables)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
     assert message in said, said
@@ -117,9 +59,9 @@ def test_mistake_is_told_before_any_change(playbook, variables: dict[str, Any], 
 
 
 @LONG
-def test_services_go_and_others_live_on(machine, in_pod, playbook, dump, flows) -> None:
+def test_services_go_and_others_live_on(machine, in_pod, playbook, services, dump, flows) -> None:
     with flows(10, DNS, DNS6) as result:
-        done = playbook("teardown", dsr_services=services(), dsr_teardown_services="web,web6")
+        done = playbook("teardown", dsr_services=services, dsr_teardown_services="web,web6")
         assert changes(done) - {"0"}
     assert "service web, service web6" in " ".join(done.stdout.split())
     assert result["broken"] == [] and result["alive"] == 20, result
@@ -132,10 +74,10 @@ def test_services_go_and_others_live_on(machine, in_pod, playbook, dump, flows) 
 
 
 @LONG
-def test_node_goes_and_others_live_on(pristine, machine, playbook, dump, flows) -> None:
-    assert changes(playbook("site", dsr_services=services())) - {"0"}
+def test_node_goes_and_others_live_on(pristine, machine, playbook, services, dump, flows) -> None:
+    assert changes(playbook("site", dsr_services=services)) - {"0"}
     with flows(10, DNS, DNS6) as result:
-        assert changes(playbook("teardown", dsr_services=services(), dsr_teardown_nodes="n3")) - {"0"}
+        assert changes(playbook("teardown", dsr_services=services, dsr_teardown_nodes="n3")) - {"0"}
     assert result["broken"] == [] and result["alive"] == 20, result
     assert_same(dump(), pristine, "n3", "client")
     assert next_hops(machine, WEB) == {"192.0.2.11", "192.0.2.12"}
@@ -143,7 +85,7 @@ def test_node_goes_and_others_live_on(pristine, machine, playbook, dump, flows) 
     assert "n3" not in machine("r1").check_output("vtysh -c 'show running-config'")
     for vip in (WEB, DNS):
         assert machine("client").check_output(f"curl -sS -m 10 http://{vip}/")
-    assert changes(playbook("teardown", dsr_services=services(), dsr_teardown_nodes=["n3"])) == {"0"}
+    assert changes(playbook("teardown", dsr_services=services, dsr_teardown_nodes=["n3"])) == {"0"}
 
 
 def test_cluster_goes_and_leaves_what_was_there(pristine, machine, playbook, dump) -> None:
@@ -160,6 +102,7 @@ def test_second_teardown_changes_nothing(playbook) -> None:
     assert changes(playbook("teardown")) == {"0"}
 
 
+@LONG
 def test_cluster_comes_back(playbook) -> None:
     assert changes(playbook("site")) - {"0"}
     assert playbook("verify").returncode == 0
