@@ -81,7 +81,10 @@ def destinations(cluster: Cluster) -> Callable[..., dict[str, dict[tuple[str, st
 
 @pytest.fixture
 def forgetful(cluster: Cluster) -> Iterator[None]:
-    """Directors hold a connection that its client has closed for two seconds, not for Linux's two minutes."""
+    """Directors hold a connection that its client has closed for two seconds, not for Linux's two minutes.
+
+    Except connections to a pod on the same node, whose director sees the answers too: nothing shortens its TIME_WAIT.
+    """
     cluster.run("ipvsadm --set 0 2 0")
     yield
     cluster.run("ipvsadm --set 0 120 0")

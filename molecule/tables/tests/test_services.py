@@ -130,10 +130,10 @@ def test_limited_backend_gets_no_more_connections_than_it_may(
 
     def connections() -> dict[int, int]:
         """Of the limited backends, at the director."""
-        held = destinations(wanted())["n1"]
+        held = destinations(wanted())["n3"]
         return {version: held[f"limited{version}", POD[version].format(1)][1] for version in (4, 6)}
 
-    with by_way_of("n1", "limited"):
+    with by_way_of("n3", "limited"):
         with flows(4, *both) as first:
             assert connections() == {4: 1, 6: 1}
             with flows(4, *both) as second:
