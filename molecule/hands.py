@@ -17,6 +17,7 @@ from typing import Any
 import ansible.module_utils
 import yaml
 from ansible_collections.baremetal.dsr.plugins.filter.plan import plan
+from ansible_collections.baremetal.dsr.plugins.filter.undrained import undrained
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 INVENTORY = REPOSITORY / "inventories/lab"
@@ -137,19 +138,17 @@ class Cluster:
         What the modules returned: pods, ipvs, steering, ipvs with purge, pods with purge.
         """
         given = {name: options(planned(name, wanted or services()), **steering) for name in NODES}
-        steps: list[Callable[[Options], list[tuple[str, dict[str, Any]]]]] = [
-            lambda each: [("pods", {**each["pods"], "purge": False})],
-            lambda each: [
-                ("ipvs", {**each["ipvs"], "purge": False}),
-                ("steering", each["steering"]),
-                ("ipvs", {**each["ipvs"], "purge": True}),
-            ],
-            lambda each: [("pods", {**each["pods"], "purge": True, "missing": "report"})],
-        ]
         done: dict[str, list[dict[str, Any]]] = {name: [] for name in NODES}
-        for step in steps:
-            for name, results in self.modules(lambda name, step=step: step(given[name])).items():  # type: ignore[misc]
+
+        def step(calls: Callable[[Options], Iterable[tuple[str, Mapping[str, Any]]]]) -> None:
+            for name, results in self.modules(lambda name: calls(given[name])).items():
                 done[name] += results
+
+        step(lambda each: [("pods", {**each["pods"], "purge": False})])
+        step(lambda each: [("ipvs", {**each["ipvs"], "purge": False}), ("steering", each["steering"])])
+        built = {name: results[1] for name, results in done.items()}
+        step(lambda each: [("ipvs", {"services": undrained(each["ipvs"]["services"], built), "purge": True})])
+        step(lambda each: [("pods", {**each["pods"], "purge": True, "missing": "report"})])
         return done
 
     def end(self) -> None:

@@ -12,6 +12,8 @@ tunnelled OUTER_SOURCE OUTER_TARGET SOURCE TARGET PORT TEXT...
 too_big VIP CLIENT PORT SEQUENCE MTU
     "frag needed" or "packet too big" about a segment from VIP port 80 to the client's port, sent to the VIP from this
     machine's own address
+ask PORT FIRST LAST VIP...
+    sends a datagram to each VIP's port from each port, and prints which pods answered as JSON: {VIP: {port: pod}}
 probe VIP PORT SIZE
     sends a datagram in an IP packet of SIZE bytes with DF set, and prints what came back within some seconds as JSON:
     {"answer": text or null, "error": {"errno", "type", "code", "mtu", "from"} or null}
@@ -164,6 +166,28 @@ def sniff(addresses: set[str]) -> list[Packet]:
     return seen
 
 
+def ask(port: int, ports: range, vips: list[str]) -> dict[str, dict[int, str]]:
+    """Who has not got an answer asks again some times."""
+    waiting = {}
+    for vip in vips:
+        for number in ports:
+            sender = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET, socket.SOCK_DGRAM)
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port for each of the VIPs
+            sender.bind(("", number))
+            sender.connect((vip, port))
+            waiting[sender] = vip, number
+    pods: dict[str, dict[int, str]] = {vip: {} for vip in vips}
+    for _try in range(5):
+        for sender in waiting:
+            sender.send(b"?")
+            time.sleep(0.001)  # the queues between the machines are short
+        while waiting and (ready := select.select([*waiting], [], [], 2)[0]):
+            for sender in ready:
+                vip, number = waiting.pop(sender)
+                pods[vip][number] = json.loads(sender.recv(4096))["pod"]
+    return pods
+
+
 def probe(vip: str, port: int, size: int) -> dict[str, Any]:
     # Linux's IP_MTU_DISCOVER and IP_RECVERR, and their IPv6 twins; 3 is PROBE: DF, whatever is known of the path.
     level, discover, receive, headers = (41, 23, 25, 48) if ":" in vip else (0, 10, 11, 28)
@@ -210,6 +234,9 @@ def main(verb: str, *words: str) -> None:
         vip, client, *numbers = words
         with raw(vip, ICMP6 if ":" in vip else ICMP) as sender:
             sender.sendto(too_big(vip, client, *map(int, numbers)), (vip, 0))
+    elif verb == "ask":
+        port, first, last, *vips = words
+        print(json.dumps(ask(int(port), range(int(first), int(last) + 1), vips)))
     elif verb == "probe":
         print(json.dumps(probe(words[0], int(words[1]), int(words[2]))))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from hands import Cluster, known_nodes
+from hands import Cluster, Services, known_nodes, planned, services
 
 
 @pytest.fixture
@@ -64,3 +64,32 @@ def answer(machine) -> Callable[..., dict[str, str]]:
         return dict(json.loads(machine(asker).check_output(f"curl -gsS -m 10 http://{host}/")))
 
     return ask
+
+
+@pytest.fixture
+def destinations(cluster: Cluster) -> Callable[..., dict[str, dict[tuple[str, str], tuple[int, int]]]]:
+    """What the directors hold of these services: {node: {(service, pod address): (weight, connections)}}."""
+    command = "ipvsadm -Ln --nosort | awk '/^FWM/ {mark = $2} /Tunnel/ {print mark, $2, $4, $5 + $6}'"
+
+    def look(wanted: Services | None = None) -> dict[str, dict[tuple[str, str], tuple[int, int]]]:
+        names = {str(each["mark"]): each["name"] for each in planned("n1", wanted or services())["services"]}
+        return {
+            node: {
+                (names[mark], server.rpartition(":")[0].strip("[]")): (int(weight), int(connections))
+                for mark, server, weight, connections in map(str.split, listing.splitlines())
+            }
+            for node, (listing,) in cluster.run(command).items()
+        }
+
+    return look
+
+
+@pytest.fixture
+def forgetful(cluster: Cluster) -> Iterator[None]:
+    """Directors hold a connection that its client has closed for two seconds, not for Linux's two minutes.
+
+    Except connections to a pod on the same node, whose director sees the answers too: nothing shortens its TIME_WAIT.
+    """
+    cluster.run("ipvsadm --set 0 2 0")
+    yield
+    cluster.run("ipvsadm --set 0 120 0")

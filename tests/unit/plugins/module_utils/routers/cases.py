@@ -42,6 +42,13 @@ RANGES: dict[str, Any] = {
 
 BARE: dict[str, Any] = {**EXPLICIT, "password": "", "bfd": False, "ttl_security": False}
 
+INSIDE: dict[str, Any] = {**EXPLICIT, "node_asn": 64512, "show_password": True}
+"""iBGP, the password written out."""
+
+READ: dict[str, dict[str, Any]] = {"explicit": EXPLICIT, "ranges": RANGES, "bare": BARE, "inside": INSIDE}
+REACHED = {"dual": ["192.0.2.1", "2001:db8:fab::1"], "ipv4": ["192.0.2.1"], "ipv6": ["2001:db8:fab::1"]}
+"""Options, and addresses of the router, that the daemons' own checkers are given in every combination."""
+
 CASES = {"edge-1": EXPLICIT, "edge-2": RANGES}
 ADDRESSES = ["192.0.2.1", "2001:db8:fab::1"]
 
@@ -56,6 +63,11 @@ def rendered(name: str, dialect: str) -> Rendered:
 
 def text(dialect: str, options: dict[str, Any], **router_options: Any) -> str:
     return render("edge-1", router(dialect, **router_options), **options).text
+
+
+def bird_file(cluster: str) -> str:
+    """A file that BIRD can read by itself, with the rendered text in it."""
+    return f"router id 192.0.2.1;\nprotocol device {{}}\n{cluster}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""FRR's and BIRD's own checkers read what was rendered for them. Skipped where the daemon is not installed."""
+"""FRR's and BIRD's own checkers read what was rendered for them. Skipped where the daemon is not installed.
+
+The lab has both: molecule/default/tests/test_rendered.py asks there.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,18 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.cases import (
-    BARE,
-    EXPLICIT,
-    RANGES,
+    REACHED,
+    READ,
+    bird_file,
     text,
 )
 
 SBIN = "/usr/sbin"
 BIRD = shutil.which("bird") or shutil.which("bird", path=SBIN)
 VTYSH = shutil.which("vtysh")
-INSIDE = {**EXPLICIT, "node_asn": 64512, "show_password": True}
 
-cases = pytest.mark.parametrize(
-    "options", [EXPLICIT, RANGES, BARE, INSIDE], ids=["explicit", "ranges", "bare", "inside"]
-)
-addresses = pytest.mark.parametrize(
-    "addresses", [["192.0.2.1", "2001:db8:fab::1"], ["192.0.2.1"], ["2001:db8:fab::1"]], ids=["dual", "ipv4", "ipv6"]
-)
+cases = pytest.mark.parametrize("options", READ.values(), ids=READ)
+addresses = pytest.mark.parametrize("addresses", REACHED.values(), ids=REACHED)
 
 
 def accepts(command: list[str]) -> None:
@@ -40,10 +38,9 @@ def accepts(command: list[str]) -> None:
 @cases
 @addresses
 def test_bird_reads_it(tmp_path: Path, options: dict[str, Any], addresses: list[str]) -> None:
-    (tmp_path / "cluster.conf").write_text(text("bird", options, addresses=addresses))
-    main = tmp_path / "bird.conf"
-    main.write_text(f'router id 192.0.2.1;\nprotocol device {{}}\ninclude "{tmp_path}/cluster.conf";\n')
-    accepts([str(BIRD), "-p", "-c", str(main)])
+    config = tmp_path / "bird.conf"
+    config.write_text(bird_file(text("bird", options, addresses=addresses)))
+    accepts([str(BIRD), "-p", "-c", str(config)])
 
 
 @pytest.mark.skipif(VTYSH is None, reason="FRR is not installed")
