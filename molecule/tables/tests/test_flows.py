@@ -137,3 +137,28 @@ def test_another_scheduler_than_mh(tables, answer, through, schedulers: tuple[st
         assert len(pods) == 3 or scheduler not in ("rr", "wrr"), pods
     done = tables.bring(wanted)
     assert not any(each["changed"] for results in done.values() for each in results), done
+
+
+def persistent(name: str, ending: str = "") -> Any:
+    """All services, this one with persistence, its pod on the node `ending` terminating."""
+    backends = next(service["backends"] for service in services() if service["name"] == name)
+    held = [{**backend, "terminating": backend["node"] == ending} for backend in backends]
+    return services(**{name: {"affinity": "persistent", "affinity_timeout": 600, "backends": held}})
+
+
+@pytest.mark.parametrize(("name", "vip"), [("web", WEB[0]), ("web6", WEB[1])])
+def test_persistence_ends_at_a_pod_that_drains(tables, watched, answer, through, name: str, vip: str) -> None:
+    with through(vip, "n2"):
+        tables.bring(persistent(name))
+        first = answer(vip)
+        with watched(vip) as result:
+            assert {flow["pod"] for flow in result["flows"]} == {first["pod"]}, result
+            tables.bring(persistent(name, first["node"]))
+            tables.run("sysctl -qw net.ipv4.vs.expire_quiescent_template=0")
+            assert answer(vip)["pod"] == first["pod"]  # what the kernel does by default
+            done = tables.bring(persistent(name, first["node"]))
+            (drain,) = done["n2"][1]["draining"]
+            assert drain["connections"] >= COUNT, drain
+            later = {answer(vip)["pod"] for _number in range(5)}
+            assert len(later) == 1 and first["pod"] not in later, (first, later)
+    assert result["broken"] == [], result
