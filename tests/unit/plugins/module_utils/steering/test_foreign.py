@@ -17,9 +17,9 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.steering.
 
 VIP = "203.0.113.1"
 RULESET = """table inet fw {
-	chain in {
-		type filter hook input priority filter; policy accept;
-%s	}
+\tchain in {
+\t\ttype filter hook input priority filter; policy accept;
+%s\t}
 }
 """
 WISH = options([VIP], entry(VIP, 80))
