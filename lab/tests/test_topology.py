@@ -76,8 +76,9 @@ def test_one_inventory_has_one_router_and_the_other_has_all() -> None:
 
 
 def test_second_inventory_has_the_rest_from_the_first() -> None:
-    links = {path.name: path.resolve() for path in TWO_ROUTERS.iterdir() if path.is_symlink()}
-    assert links == {name: INVENTORY / name for name in ("group_vars", "hosts.yml")}
+    links = {path.relative_to(TWO_ROUTERS): path.resolve() for path in TWO_ROUTERS.rglob("*") if path.is_symlink()}
+    first = [path for path in INVENTORY.rglob("*") if path.is_file()]
+    assert links == {path.relative_to(INVENTORY): path for path in first}
 
 
 @pytest.mark.parametrize("role", ["router", "node"])
