@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,10 @@ def dump(machine: Machine) -> Callable[[], dict[str, str]]:
     script = (REPOSITORY / "molecule/dump.sh").read_text()
 
     def take() -> dict[str, str]:
-        return {name: machine(name).check_output(f"sh -c {shlex.quote(script)}") for name in ("client", "r1", *NODES)}
+        machines = [machine(name) for name in ("client", "r1", *NODES)]
+        with ThreadPoolExecutor() as pool:
+            texts = pool.map(lambda one: str(one.check_output(f"sh -c {shlex.quote(script)}")), machines)
+            return dict(zip(("client", "r1", *NODES), texts))
 
     return take
 
