@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,9 @@ def dump(machine: Machine) -> Callable[[], dict[str, str]]:
 
     def take() -> dict[str, str]:
         names = ("client", *ROUTERS, *NODES)
-        return {name: machine(name).check_output(f"sh -c {shlex.quote(script)}") for name in names}
+        with ThreadPoolExecutor() as pool:
+            texts = pool.map(lambda name: str(machine(name).check_output(f"sh -c {shlex.quote(script)}")), names)
+            return dict(zip(names, texts))
 
     return take
 

@@ -56,7 +56,7 @@ class Pair(NamedTuple):
     step: int
 
 
-PAIRS = {"backends": Pair(backends, 40, 3), "everything else": Pair(everything_else, 80, 24)}
+PAIRS = {"backends": Pair(backends, 40, 3), "everything else": Pair(everything_else, 70, 24)}
 
 
 def order(node: str, states: States, step: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Load(NamedTuple):
 
 LOADS = {"segments": Load(10_000_000, 65535), "packets": Load(10_000_000 if FULL else 1_000_000, 1500)}
 """Single packets cost the emulated lab a hundred times what uncut segments do."""
-PATIENCE = 600 if FULL else 60
+PATIENCE = 600 if FULL else 90
 EACH = (
     "for pid in self $(ctr task ls 2>/dev/null | awk 'NR > 1 {print $2}'); do nsenter --net=/proc/$pid/ns/net %s; done"
 )

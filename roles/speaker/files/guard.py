@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -37,6 +39,12 @@ READINGS, PAUSE = 3, 0.2
 """How often, and how many seconds apart, the tables must look gone before they count as gone: a listing may be torn."""
 STEADY = 3
 """How many checks in a row must find the tables before the VIPs come back."""
+
+REREAD = 10.0
+"""Seconds for which a good reading holds while the kernel tells of no change. Sets and legacy rules change untold."""
+NETLINK_NETFILTER = 12
+NOTICES = ((0, (7, 8, 11, 19)), (NETLINK_NETFILTER, (7,)))
+"""Netlink protocols and groups (rtnetlink.h, nfnetlink.h): IPv4 routes and rules, IPv6 routes and rules; nftables."""
 
 _ROUTE = re.compile(r"^\s*route\s+([0-9A-Fa-f.:]+)/[0-9]{1,3}\s", re.MULTILINE)
 _SERVICE = re.compile(r"^(?:FWM\s+([0-9A-Fa-f]+)|[A-Z]+\s)")
@@ -72,19 +80,79 @@ def is_held_back(text: str) -> bool:
     return text.startswith(HEADER)
 
 
-class Tables:
-    """What the kernel holds for the VIPs of an IP version. Cheap enough to be asked each second."""
+class Notices:
+    """The kernel's notices of changed rules, routes and nftables; iptables-nft writes to the latter."""
 
-    def __init__(self, tool: Run = run, ip_vs: str = "/proc/net/ip_vs") -> None:
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+        self._deaf = False
+        for protocol, groups in NOTICES:
+            try:
+                one = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+                one.bind((0, sum(1 << (group - 1) for group in groups)))
+            except OSError as error:
+                log(f"the kernel tells of no changes, so all tables are read at every look: {error}")
+                self._deaf = True
+            else:
+                self._sockets.append(one)
+
+    def any(self) -> bool:
+        """Whether there were any since the last question. True where the kernel tells of none."""
+        heard = [_heard(one) for one in self._sockets]
+        return self._deaf or any(heard)
+
+
+def _heard(one: socket.socket) -> bool:
+    heard = False
+    for _notice in range(1000):
+        try:
+            one.recv(65536)
+        except BlockingIOError:
+            return heard
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:  # more than the socket could hold
+                return True
+        heard = True
+    return heard
+
+
+class Tables:
+    """What the kernel holds for the VIPs of an IP version. Cheap enough to be asked each second.
+
+    What was found holds until the kernel tells of a change, and for REREAD seconds at most. The list of IPVS, of whose
+    changes it does not tell, is looked at every time. changed: whether it told of any since the last question.
+    """
+
+    def __init__(
+        self, tool: Run = run, ip_vs: str = "/proc/net/ip_vs", changed: Callable[[], bool] = lambda: True
+    ) -> None:
         self._run = tool
         self._ip_vs = ip_vs
+        self._changed = changed
+        self._ranges: dict[int, list[tuple[int, int]]] = {}
+        self._holds_until = 0.0
 
-    def missing(self, versions: Iterable[int]) -> str | None:
+    def missing(self, versions: Sequence[int]) -> str | None:
         """What is not there, in a few words; None if everything is. Unknown if a tool fails."""
+        changed = self._changed()
+        if not changed and time.monotonic() < self._holds_until and self._still_served(versions):
+            return None
+        self._holds_until = 0.0
+        missing = self._read(versions)
+        if missing is None:
+            self._holds_until = time.monotonic() + REREAD
+        return missing
+
+    def _still_served(self, versions: Iterable[int]) -> bool:
+        return all(version in self._ranges and self._shown(version, self._ranges[version]) for version in versions)
+
+    def _read(self, versions: Iterable[int]) -> str | None:
+        self._ranges = {}
         for version in versions:
             ranges = self._delivered(version)
             if not ranges:
                 return f"IPv{version} rule that delivers marked packets"
+            self._ranges[version] = ranges
             if not self._served(version, ranges):
                 return f"IPv{version} services of IPVS"
             for table, chain in JUMPS.items():
@@ -127,15 +195,21 @@ class Tables:
         The kernel's own list costs next to nothing where the first service will do, but it may miss one. So what it
         does not show ipvsadm is asked for.
         """
+        if self._shown(version, ranges):
+            return True
+        if not os.path.exists(self._ip_vs):  # the module is not loaded, and ipvsadm would load it
+            return False
+        return _has_destination(self._require(["ipvsadm", "-L", "-n"]).stdout.splitlines(), 10, version, ranges)
+
+    def _shown(self, version: int, ranges: Sequence[tuple[int, int]]) -> bool:
+        """Whether the kernel's own list has such a destination."""
         try:
             with open(self._ip_vs, encoding="ascii", errors="replace") as lines:
-                if _has_destination(lines, 16, version, ranges):
-                    return True
-        except FileNotFoundError:  # the module is not loaded, and ipvsadm would load it
+                return _has_destination(lines, 16, version, ranges)
+        except FileNotFoundError:
             return False
         except OSError as error:
             raise Unknown(f"{self._ip_vs}: {error}") from error
-        return _has_destination(self._require(["ipvsadm", "-L", "-n"]).stdout.splitlines(), 10, version, ranges)
 
     def _leads_into(self, version: int, table: str, chain: str) -> bool:
         saved = self._require(["iptables-save" if version == 4 else "ip6tables-save", "-t", table]).stdout.splitlines()
@@ -342,7 +416,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     announcement = Announcement(given.vips, given.kept, given.socket)
-    guard = Guard(Tables(), announcement, given.drained)
+    guard = Guard(Tables(changed=Notices().any), announcement, given.drained)
     while not stop.is_set():
         guard.check()
         stop.wait(given.interval)
