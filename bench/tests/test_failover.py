@@ -67,7 +67,7 @@ def playbooks(lab: Written) -> list[str]:
 def test_the_lab_is_what_its_inventory_says(lab: Written) -> None:
     assert lab.vips == ["203.0.113.1", "2001:db8:f::1", "203.0.113.2", "2001:db8:f::2"]
     assert lab.nodes["n2"] == NODES["n2"]["addresses"]
-    assert lab.bfd_detection_s == 0.9 and lab.hold_s == 9
+    assert lab.bfd_detection_s == 3 and lab.hold_s == 9
 
 
 def test_a_frozen_machine_sends_and_takes_nothing_either(lab: Written) -> None:

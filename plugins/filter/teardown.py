@@ -60,7 +60,7 @@ def routed(text: str, pools: Sequence[str], gateways: Sequence[str]) -> list[str
 def _host_routes(text: str) -> str:
     try:
         routes = sequence("ip -json route show", json.loads(text or "[]"), "routes")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DsrError("ip -json route show", f"printed {shown(text)}", "Install iproute2 4.17 or later") from error
     return json.dumps([route for route in routes if isinstance(route, dict) and _is_host(str(route.get("dst")))])
 

@@ -55,7 +55,7 @@ def _documents(text: str) -> Iterator[Mapping[str, Any]]:
     while rest:
         try:
             document, end = decoder.raw_decode(rest)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise DsrError(
                 "routes of the VIPs", "`ip -json` printed what is no JSON", "Install iproute2 4.17 or later"
             ) from None

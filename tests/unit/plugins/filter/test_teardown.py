@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.dsr.plugins.filter import teardown
 from ansible_collections.baremetal.dsr.tests.unit.plugins.filter import ansible_process
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.bgp.damage import damaged, damaged_json
 
 FILTERS = teardown.FilterModule().filters()
 NAMES, REMAINING, ROUTED = FILTERS["names"], FILTERS["remaining"], FILTERS["routed"]
@@ -113,3 +115,27 @@ def test_through_ansible(tmp_path: Path) -> None:
     template = "{{ services | baremetal.dsr.remaining(nodes=leave | baremetal.dsr.names, without=['dns']) }}"
     said = ansible_process.say(tmp_path, template, {"services": [WEB, DNS], "leave": "n1,n2", "ignored": 1})
     assert ansible_process.result(said) == [{**WEB, "backends": [WEB["backends"][1]]}]
+
+
+def test_ten_thousand_damaged_listings_of_routes_are_survived() -> None:
+    hops = [{"gateway": f"192.0.2.1{number}", "dev": "fabric", "weight": 1, "flags": []} for number in (1, 2)]
+    listing = json.dumps(
+        [
+            {"dst": "203.0.113.1", "protocol": "bgp", "flags": [], "nexthops": hops},
+            {"dst": "203.0.113.2", "gateway": "192.0.2.12", "dev": "fabric", "flags": ["linkdown"]},
+            {"dst": "default", "gateway": "198.51.100.1", "dev": "outside", "flags": []},
+        ]
+    )
+    assert ROUTED(listing, ["203.0.113.0/24"], ["192.0.2.11"]) == ["203.0.113.1"]
+    dice = random.Random("routes")
+    results = 0
+    for _time in range(10_000):
+        text = damaged_json(listing, dice)
+        if text == listing or dice.random() < 0.5:
+            text = damaged(text, dice)
+        try:
+            ROUTED(text, ["203.0.113.0/24", "2001:db8:f::/64"], ["192.0.2.11", "2001:db8:fab::11"])
+            results += 1
+        except AnsibleFilterError as error:
+            assert str(error)
+    assert results > 500
