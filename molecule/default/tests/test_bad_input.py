@@ -58,35 +58,18 @@ def test_node_without_ipvsadm(playbook, machine) -> None:
     assert_refused(done, "command ipvsadm", "Install the package ipvsadm")
 
 
-@pytest.mark.parametrize(
-    ("line", "undo", "words"),
-    [
-        (
-            "ip address add 203.0.113.1/32 dev lo",
-            "ip address del 203.0.113.1/32 dev lo",
-            ["VIP 203.0.113.1", "interface lo"],
-        ),
-        (
-            "ip rule add fwmark 0xd00010/0xfff00000 lookup 999",
-            "ip rule del fwmark 0xd00010/0xfff00000 lookup 999",
-            ["mark range 0x00d00000/0xfff00000", "overlaps another tool's", "lookup 999"],
-        ),
-    ],
-    ids=["VIP on an own interface", "marks of another tool"],
-)
-def test_what_is_in_the_way_on_one_node(
-    playbook, machine, dump: Callable[[], dict[str, str]], line: str, undo: str, words: list[str]
-) -> None:
-    """These services would change all nodes and the router."""
+def test_what_is_in_the_way_on_one_node(playbook, machine, dump: Callable[[], dict[str, str]]) -> None:
+    """A VIP on an interface, and another tool's marks. These services would change all nodes and the router."""
     node = machine("n2")
-    node.check_output(line)
+    node.check_output("ip address add 203.0.113.1/32 dev lo; ip rule add fwmark 0xd00010/0xfff00000 lookup 999")
     try:
         before = dump()
         done = playbook("site", dsr_services=[service()])
         after = dump()
     finally:
-        node.check_output(undo)
-    assert_refused(done, "n2", *words)
+        node.check_output("ip address del 203.0.113.1/32 dev lo; ip rule del fwmark 0xd00010/0xfff00000 lookup 999")
+    assert_refused(done, "n2", "VIP 203.0.113.1", "interface lo")
+    assert_refused(done, "mark range 0x00d00000/0xfff00000", "overlaps another tool's", "lookup 999")
     assert {name: sorted(text.splitlines()) for name, text in after.items()} == {
         name: sorted(text.splitlines()) for name, text in before.items()
     }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -102,6 +103,10 @@ FOREIGN_GONE = (
 )
 
 
+LONG = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="six minutes: under make test-full only")
+
+
+@LONG
 def test_service_that_leaves_takes_everything_with_it_and_nothing_else(machine, in_pod, playbook, dump, flows) -> None:
     """Laws 1, 9 and 10: its traces go; foreign things and the connections of other services stay; it can come back."""
     everything = yaml.safe_load(CLUSTER.read_text())["dsr_services"]
