@@ -19,7 +19,9 @@ from dumps import items
 NODES = ("n1", "n2", "n3")
 WEB, WEB6, DNS, DNS6 = "203.0.113.1", "2001:db8:f::1", "203.0.113.2", "2001:db8:f::2"
 
-LONG = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="a quarter of an hour: under make test-full only")
+FULL = bool(os.environ.get("DSR_TEST_FULL"))
+"""`make test` takes no dry run of the teardown, which takes two minutes."""
+LONG = pytest.mark.skipif(not FULL, reason="a quarter of an hour: under make test-full only")
 
 
 def assert_same(after: dict[str, str], before: dict[str, str], *names: str) -> None:
@@ -90,10 +92,10 @@ def test_node_goes_and_others_live_on(pristine, machine, playbook, services, dum
 
 def test_cluster_goes_and_leaves_what_was_there(pristine, machine, playbook, dump) -> None:
     machine("n2").check_output("sysctl -qw net.ipv4.vs.schedule_icmp=0")  # what someone changes since stays
-    before = dump()
-    predicted = changes(playbook("teardown", "--check", "--diff"))
-    assert_same(dump(), before, *before)
-    assert predicted - {"0"}
+    if FULL:
+        before = dump()
+        assert changes(playbook("teardown", "--check", "--diff")) - {"0"}
+        assert_same(dump(), before, *before)
     assert changes(playbook("teardown")) - {"0"}
     assert_same(dump(), pristine, *pristine)
 

@@ -31,8 +31,8 @@ class Load(NamedTuple):
 LOADS = {"segments": Load(10_000_000, 65535), "packets": Load(10_000_000 if FULL else 1_000_000, 1500)}
 """Single packets cost the emulated lab a hundred times what uncut segments do."""
 PATIENCE = 600 if FULL else 90
-EACH = (
-    "for pid in self $(ctr task ls 2>/dev/null | awk 'NR > 1 {print $2}'); do nsenter --net=/proc/$pid/ns/net %s; done"
+HERE_AND_IN_PODS = (
+    "for pid in self $(ctr task ls | awk 'NR > 1 {print $2}'); do nsenter --net=/proc/$pid/ns/net %s; done"
 )
 COUNTERS = ("ReasmReqds", "FragCreates", "FragOKs")
 
@@ -41,7 +41,8 @@ def fragments(machine) -> dict[str, int]:
     """Fragments made and taken since boot, by every machine with its pods."""
     found = {}
     for name in ("client", "r1", *NODES):
-        text = machine(name).check_output(EACH % "cat /proc/net/snmp /proc/net/snmp6")
+        read = "cat /proc/net/snmp /proc/net/snmp6"
+        text = machine(name).check_output(HERE_AND_IN_PODS % read if name in NODES else read)
         lines = [line.split() for line in text.splitlines() if line.strip()]
         pairs = [
             pair
@@ -64,7 +65,7 @@ def load(request, machine) -> Iterator[Load]:
         return
     places = [
         ("client", "ethtool -K outside OFFLOADS"),
-        *((node, EACH % "ethtool -K eth0 OFFLOADS 2>/dev/null; true") for node in NODES),
+        *((node, HERE_AND_IN_PODS % "ethtool -K eth0 OFFLOADS 2>/dev/null; true") for node in NODES),
     ]
     for place, line in places:
         machine(place).check_output(line.replace("OFFLOADS", "tso off gso off gro off"))
