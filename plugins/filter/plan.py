@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
+from ansible_collections.baremetal.dsr.plugins.module_utils.collector import collector_paused
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import DEFAULT_MARK_BASE, DEFAULT_MARK_MASK
 from ansible_collections.baremetal.dsr.plugins.module_utils.model import parse_cluster
@@ -55,20 +54,8 @@ def plan(
 @lru_cache(maxsize=1)
 def plan_all(given: str) -> ClusterPlan:
     """Plan of the input given as JSON. Cached: Ansible templates lazily, and asks anew at every mention of the plan."""
-    with _collector_paused():
+    with collector_paused():
         return plan_cluster(parse_cluster(**json.loads(given)))
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """The planner makes a million objects and no cycle; the collector would look through them again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _plain(item: str, value: Any) -> Any:

@@ -79,44 +79,24 @@ options:
         choices: [ipip, gue, gre]
         default: ipip
       destinations:
-        description: The pods, in the order in which they shall stand in the kernel.
+        description:
+          - The pods, in the order in which they shall stand in the kernel. Each is a dictionary with these keys.
+          - C(address), required, is the address of the pod, of the family of the service.
+          - C(weight), V(1) by default, is from 0 to 65535. A destination of weight 0 keeps its connections and gets no
+            new ones. In the table of C(mh) it keeps the slots of its last other weight. A weight of 0 here counts as
+            V(1) for that, on every director and whatever the destination weighed before.
+          - C(draining), V(false) by default, gives it weight 0 in the kernel, and the slots of its C(weight) in the
+            table of C(mh). Other connections keep their pods, and directors that have never seen it otherwise agree.
+            While it drains its C(weight) must not change, since the kernel does not tell whose slots it keeps.
+          - C(drain_until), only for one that drains, are the unix seconds after which it need not be waited for. It is
+            passed on in RV(draining); this module itself removes only what is not listed.
+          - C(upper_threshold) is the number of connections from which on it gets no new ones; V(0), the default, for no
+            limit. Each director counts its own, so directors do not agree any more when it is reached.
+          - C(lower_threshold) is the number below which it gets new ones again; V(0), the default, for three quarters
+            of the upper threshold.
         type: list
         elements: dict
         default: []
-        suboptions:
-          address:
-            description: Address of the pod, of the family of the service.
-            type: str
-            required: true
-          weight:
-            description:
-              - Weight from 0 to 65535. A destination of weight 0 keeps its connections and gets no new ones.
-              - In the table of C(mh) a destination of weight 0 keeps the slots of its last other weight. A weight of 0
-                here counts as V(1) for that, on every director and whatever the destination weighed before.
-            type: int
-            default: 1
-          draining:
-            description:
-              - Give it weight 0 in the kernel, and the slots of its O(services[].destinations[].weight) in the table of
-                C(mh). Other connections keep their pods, and directors that have never seen it otherwise agree.
-              - While it drains that weight must not change, since the kernel does not tell whose slots it keeps.
-            type: bool
-            default: false
-          drain_until:
-            description:
-              - Unix seconds after which it need not be waited for. Only for one that drains.
-              - Passed on in RV(draining); this module itself removes only what is not listed.
-            type: float
-          upper_threshold:
-            description:
-              - Connections from which on it gets no new ones; V(0) for no limit.
-              - Each director counts its own, so directors do not agree any more when it is reached.
-            type: int
-            default: 0
-          lower_threshold:
-            description: Connections below which it gets new ones again; V(0) for three quarters of the upper threshold.
-            type: int
-            default: 0
   mark_base:
     description:
       - Base of the owned range, which is every mark where C(mark & mark_mask == mark_base).
@@ -247,6 +227,7 @@ time:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.dsr.plugins.module_utils.collector import collector_paused
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import as_result, reconcile
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.desired import wish
@@ -266,19 +247,7 @@ ARGUMENT_SPEC = {
             "one_packet": {"type": "bool", "default": False},
             "persistence": {"type": "int", "default": 0},
             "tunnel": {"type": "str", "choices": ["ipip", "gue", "gre"], "default": "ipip"},
-            "destinations": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "address": {"type": "str", "required": True},
-                    "weight": {"type": "int", "default": 1},
-                    "draining": {"type": "bool", "default": False},
-                    "drain_until": {"type": "float"},
-                    "upper_threshold": {"type": "int", "default": 0},
-                    "lower_threshold": {"type": "int", "default": 0},
-                },
-            },
+            "destinations": {"type": "list", "elements": "dict", "default": []},
         },
     },
     "mark_base": {"type": "str", "default": "0x00d00000"},
@@ -297,6 +266,7 @@ ARGUMENT_SPEC = {
 }
 
 
+@collector_paused()
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC,
