@@ -125,7 +125,7 @@ def _checked(one: Mapping[str, Any], service: str) -> dict[str, Any]:
         if key not in _DESTINATION:
             raise DsrError(service, f"a destination has the unknown key '{key}'", f"Use {', '.join(_DESTINATION)}")
         wanted, convert, default = _DESTINATION[key]
-        if type(value) is wanted or value is None and key == "drain_until":
+        if isinstance(value, wanted) or value is None and key == "drain_until":
             continue
         try:
             found[key] = convert(value)
