@@ -10,13 +10,16 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bench.failover.fabric import DIRECTOR, Lab
+from bench.failover import watch
+from bench.failover.fabric import DIRECTOR, Lab, wait_for
 from bench.place import BenchmarkError
 
 BIRD: Final = "baremetal-dsr-bird"
 LONG_AGO: Final = "2020-01-01T00:00:00Z"
-GRACEFUL: Final = {"dsr_graceful_restart": True, "dsr_bfd": False}
-"""For planned restarts: BFD would tell the routers to forget at once what graceful restart lets them keep."""
+ZEBRA_SWEEPS_S: Final = 60.0
+"""What role router gives zebra as -K."""
+BACK_S: Final = 60.0
+"""What sessions and routes may take after a restart of FRR."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,23 @@ def _whole(lab: Lab) -> None:
         lab.playbook("undrain", dsr_drain_nodes=DIRECTOR)
 
 
+def _graceful(lab: Lab) -> None:
+    """zebra takes its options when it starts, and that restart is not a graceful one yet."""
+    router = lab.routers[0]
+    lab.playbook("site", dsr_graceful_restart=True)
+    lab.run(router, "systemctl restart frr")
+    with watch.fib(router, lab.vips) as fib:
+        if not wait_for(lambda: fib.whole(lab.nodes[DIRECTOR]), BACK_S):
+            raise BenchmarkError(f"{router} had no routes over {DIRECTOR} {BACK_S:.0f} s after a restart of FRR")
+
+
 STATES: Final[dict[str, Callable[[Lab], None]]] = {
     "whole": _whole,
     "drained": lambda lab: lab.playbook("drain", dsr_drain_nodes=DIRECTOR),
     "fewer": lambda lab: lab.playbook(
         "site", dsr_services=changed_backends(lab.services, DIRECTOR, lambda _each: None)
     ),
-    "graceful": lambda lab: lab.playbook("site", **GRACEFUL),
+    "graceful": _graceful,
 }
 """How to come to a state from "whole". There is one more, "draining", which is only left."""
 
@@ -146,10 +159,11 @@ EVENTS: Final[dict[str, Event]] = {
     ),
     "frr": Event(
         "FRR restarted on the router, planned (graceful restart)",
-        lambda lab: lab.strike(lab.routers[0], f"systemctl restart {lab.daemon}"),
+        lambda lab: lab.strike(lab.routers[0], "systemctl kill --signal=KILL frr; systemctl restart frr"),
         fib=("returned",),
         needs="graceful",
         leaves="graceful",
+        lasts=ZEBRA_SWEEPS_S + 5,
     ),
     "frr_unplanned": Event(
         "FRR restarted on the router, as it is",

@@ -14,9 +14,9 @@ from bench.failover.without import WITHOUT
 from bench.harness import Figures, Finding, Goal, shown
 
 UNMEASURED = "not yet measured"
-ALL_NEW_SUCCEED = ("rest", "drain", "undrain")
+ALL_NEW_SUCCEED = ("rest", "drain", "undrain", "frr")
 SEEN_BY_BFD = ("power", "blackhole")
-FIB_STAYS = ("rest", "refused")
+FIB_STAYS = ("rest", "frr", "refused")
 
 
 @dataclass(frozen=True)
