@@ -41,7 +41,7 @@ STEADY = 3
 """How many checks in a row must find the tables before the VIPs come back."""
 
 REREAD = 10.0
-"""Seconds for which a good reading holds while the kernel tells of no change. Sets and legacy rules change untold."""
+"""Seconds for which a good reading holds while the kernel tells of no change. Legacy rules change untold."""
 NETLINK_NETFILTER = 12
 NOTICES = ((0, (7, 8, 11, 19)), (NETLINK_NETFILTER, (7,)))
 """Netlink protocols and groups (rtnetlink.h, nfnetlink.h): IPv4 routes and rules, IPv6 routes and rules; nftables."""
@@ -119,8 +119,8 @@ def _heard(one: socket.socket) -> bool:
 class Tables:
     """What the kernel holds for the VIPs of an IP version. Cheap enough to be asked each second.
 
-    What was found holds until the kernel tells of a change, and for REREAD seconds at most. The list of IPVS, of whose
-    changes it does not tell, is looked at every time. changed: whether it told of any since the last question.
+    What was found holds until the kernel tells of a change, and for REREAD seconds at most. The list of IPVS and the
+    sets of VIPs, of whose changes it does not tell, are looked at every time. changed: whether it told of any since the last question.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Tables:
     def missing(self, versions: Sequence[int]) -> str | None:
         """What is not there, in a few words; None if everything is. Unknown if a tool fails."""
         changed = self._changed()
-        if not changed and time.monotonic() < self._holds_until and self._still_served(versions):
+        if not changed and time.monotonic() < self._holds_until and self._still_filled(versions):
             return None
         self._holds_until = 0.0
         missing = self._read(versions)
@@ -143,8 +143,11 @@ class Tables:
             self._holds_until = time.monotonic() + REREAD
         return missing
 
-    def _still_served(self, versions: Iterable[int]) -> bool:
-        return all(version in self._ranges and self._shown(version, self._ranges[version]) for version in versions)
+    def _still_filled(self, versions: Iterable[int]) -> bool:
+        return all(
+            version in self._ranges and self._shown(version, self._ranges[version]) and self._holds_vips(version)
+            for version in versions
+        )
 
     def _read(self, versions: Iterable[int]) -> str | None:
         self._ranges = {}
@@ -158,7 +161,7 @@ class Tables:
             for table, chain in JUMPS.items():
                 if not self._leads_into(version, table, chain):
                     return f"IPv{version} rules of chain {chain} in table {table}"
-            if not self._filled(f"dsr-vip{version}"):
+            if not self._holds_vips(version):
                 return f"ipset dsr-vip{version}"
         return None
 
@@ -216,8 +219,8 @@ class Tables:
         reached = any(line.startswith("-A PREROUTING ") and line.endswith(f"-j {chain}") for line in saved)
         return reached and any(line.startswith(f"-A {chain} ") for line in saved)
 
-    def _filled(self, name: str) -> bool:
-        done = self._run(["ipset", "list", "-terse", name])
+    def _holds_vips(self, version: int) -> bool:
+        done = self._run(["ipset", "list", "-terse", f"dsr-vip{version}"])
         if done.returncode != 0 and NO_SUCH_SET in done.stderr:
             return False
         _check(["ipset"], done)

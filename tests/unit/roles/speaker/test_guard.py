@@ -444,10 +444,12 @@ def told(machine: Machine) -> tuple[Any, Kernel]:
     return tables, kernel
 
 
-def test_no_tool_is_asked_while_the_kernel_tells_of_no_change(machine: Machine, told: tuple[Any, Kernel]) -> None:
+def test_only_sets_are_asked_for_while_the_kernel_tells_of_no_change(
+    machine: Machine, told: tuple[Any, Kernel]
+) -> None:
     tables, _kernel = told
     assert [tables.missing([4, 6]) for _look in range(5)] == [None] * 5
-    assert machine.asked == []
+    assert machine.asked == ["ipset list -terse dsr-vip4", "ipset list -terse dsr-vip6"] * 5
 
 
 def test_change_that_the_kernel_tells_of_is_seen_at_the_next_look(machine: Machine, told: tuple[Any, Kernel]) -> None:
@@ -466,15 +468,21 @@ def test_loss_of_ipvs_services_needs_no_notice(machine: Machine, told: tuple[Any
     assert tables.missing([4, 6]) == "IPv4 services of IPVS"
 
 
+def test_loss_of_vips_needs_no_notice(machine: Machine, told: tuple[Any, Kernel]) -> None:
+    tables, _kernel = told
+    machine.sets["dsr-vip6"] = 0
+    assert tables.missing([4, 6]) == "ipset dsr-vip6"
+
+
 def test_what_changes_untold_is_seen_after_a_while(
     machine: Machine, told: tuple[Any, Kernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables, _kernel = told
-    machine.sets["dsr-vip6"] = 0
+    machine.saved["mangle"] = ""
     assert tables.missing([4, 6]) is None
     now = guard.time.monotonic() + guard.REREAD
     monkeypatch.setattr(guard.time, "monotonic", lambda: now)
-    assert tables.missing([4, 6]) == "ipset dsr-vip6"
+    assert tables.missing([4, 6]) == "IPv4 rules of chain DSR-MARK in table mangle"
 
 
 def test_another_family_is_looked_for(machine: Machine) -> None:
