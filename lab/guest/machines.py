@@ -141,8 +141,10 @@ def vrrp(name: str) -> str:
         for network, addresses in TOPOLOGY["gateways"].items()
         for address in addresses
     }
-    # Before all else that runs: on a busy guest a router would count as lost for no reason.
-    lines = ["global_defs {", f"    router_id {name}", "    vrrp_version 3", "    vrrp_rt_priority 1", "}"]
+    # Before all else that runs: on a busy guest a router would count as lost for no reason. The kernel kills a process
+    # that runs so for as long without a pause; keepalived's own 10 ms are too few to take over in under emulation.
+    first = ["    vrrp_rt_priority 1", "    vrrp_rlimit_rttime 2000000"]
+    lines = ["global_defs {", f"    router_id {name}", "    vrrp_version 3", *first, "}"]
     lines += ["vrrp_sync_group gateways {", f"    group {{ {' '.join(instances)} }}", "}"]
     for number, (instance, (network, address)) in enumerate(instances.items(), start=1):
         lines += [
