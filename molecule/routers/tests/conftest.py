@@ -66,6 +66,7 @@ def peering(providers, password) -> Callable[..., dict[str, Any]]:
             "nodes": [{"name": name, "addresses": node["addresses"]} for name, node in known_nodes().items()],
             "vip_pools": cluster["dsr_vip_pools"],
             "connect": 5,
+            "bfd_interval": cluster["dsr_bfd_interval"],
             "password": password,
             **changes,
         }
