@@ -11,6 +11,7 @@ machine down; `machines.py cut` takes its power away.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -59,7 +60,7 @@ def plug(name: str) -> None:
     run("ip", "netns", "add", name)
     for network, addresses in links.items():
         outer = cable(name, network)
-        run("ip", "link", "add", outer, "type", "veth", "peer", "name", network, "netns", name)
+        run(*f"ip link add {outer} type veth peer name {network} address {hardware_address(outer)} netns {name}".split())
         run("ip", "link", "set", outer, "master", network, "up")
         batch = [f"addr add {address} dev {network}" + (" nodad" if ":" in address else "") for address in addresses]
         run("ip", "-n", name, "-batch", "-", stdin="\n".join([*batch, f"link set {network} up"]))
@@ -74,6 +75,11 @@ def plug(name: str) -> None:
 def cable(name: str, network: str) -> str:
     """The bridge's end of a machine's link, as long as Linux lets it be."""
     return f"{name}-{network}"[:15]
+
+
+def hardware_address(link: str) -> str:
+    """A machine that boots again has the addresses that its neighbours remember."""
+    return "02:" + ":".join(f"{byte:02x}" for byte in hashlib.sha256(link.encode()).digest()[:5])
 
 
 def pod_routes(name: str) -> list[list[str]]:
@@ -179,7 +185,9 @@ def cni_network(machine: dict[str, Any]) -> dict[str, Any]:
 
 
 def unplug(name: str) -> None:
-    subprocess.run(["umount", "-q", f"/var/lib/machines/{name}"], check=False)
+    # A systemd-nspawn that was killed leaves its mounts, and then does not start again.
+    for mounted in (f"/var/lib/machines/{name}", f"/run/systemd/nspawn/unix-export/{name}"):
+        subprocess.run(["umount", "-q", mounted], check=False)
     if Path(f"/run/netns/{name}").exists():
         run("ip", "netns", "delete", name)
     for network in ("mgmt", *TOPOLOGY["networks"]):
