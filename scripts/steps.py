@@ -25,7 +25,7 @@ from xml.etree import ElementTree
 REPOSITORY = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("DSR_WORK", "/nonexistent"))
 RESULTS = WORK / "results"
-LONG_SCENARIOS = {"drain", "failover", "routers"} if "DSR_TEST_FULL" not in os.environ else set()
+LONG_SCENARIOS = {"drain", "routers"} if "DSR_TEST_FULL" not in os.environ else set()
 """Scenarios of `make test-full` only."""
 UNITS_OUTPUT = WORK / "units/ansible_collections/baremetal/dsr/tests/output/junit"
 COLLECTION = "ansible_collections.baremetal.dsr"
