@@ -94,16 +94,16 @@ def _put_in_order(lab: Lab) -> None:
 
 
 WITHOUT: Final[dict[str, Without]] = {
-    "mh": Without("rr instead of mh", ("drain", "bird", "blackhole"), variables=_round_robin),
+    "mh": Without("rr instead of mh", ("bird", "blackhole"), variables=_round_robin),
     "sloppy_tcp": Without(
         "sloppy_tcp=0",
-        ("drain", "bird", "blackhole"),
+        ("bird", "blackhole"),
         off=_everywhere(SLOPPY.format(0)),
         on=_everywhere(SLOPPY.format(1)),
     ),
     "order": Without(
         "destinations in another order on each director",
-        ("drain", "bird", "blackhole"),
+        ("bird", "blackhole"),
         off=_shuffle,
         on=_put_in_order,
     ),

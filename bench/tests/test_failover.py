@@ -245,7 +245,7 @@ def figures(**events: Any) -> dict[str, Any]:
         "hold_s": 9.0,
         "events": events,
         "not_run": {"router": "no second router"},
-        "without": {"mh": {"drain": measured(broken=310)}},
+        "without": {"mh": {"blackhole": measured(broken=310)}},
     }
 
 
@@ -253,7 +253,7 @@ def test_an_event_that_failed_or_was_not_run_says_so() -> None:
     lines = [found.line("failover") for found in verdict.findings(figures(drain={"error": "the lab burnt"}))]
     assert lines[0] == ("failover: a director is drained: failed: the lab burnt (goal a measurement): not met")
     assert "failover: one of two routers loses power: not run: no second router" in lines
-    assert "failover: rr instead of mh, a director is drained: connections broken, of 1,000: 310" in lines
+    assert "failover: rr instead of mh, silent blackhole of a director's link: connections broken, of 1,000: 310" in lines
 
 
 def test_one_event_is_told_in_one_line() -> None:
@@ -270,7 +270,7 @@ def test_the_page_has_a_row_for_all_that_is_asked_for() -> None:
     assert "| one of two routers loses power | not run: no second router |" in text
     assert "| silent blackhole of a director's link | not yet measured |" in text
     assert "| BIRD killed (-9), restarted by systemd | failed: no |" in text
-    assert "| rr instead of mh | a director is drained | 310 of 1,000 |" in text and "| 35 % |" in text
+    assert "|  | silent blackhole of a director's link | 310 of 1,000 |" in text and "| 35 % |" in text
     rows = [line for line in text.splitlines() if line.startswith("|") and "---" not in line]
     assert len(rows) == 2 + len(EVENTS) + sum(len(without.events) for without in WITHOUT.values())
 
