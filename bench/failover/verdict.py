@@ -16,7 +16,7 @@ from bench.harness import Figures, Finding, Goal, shown
 UNMEASURED = "not yet measured"
 ALL_NEW_SUCCEED = ("rest", "drain", "undrain", "frr")
 SEEN_BY_BFD = ("power", "blackhole")
-FIB_STAYS = ("rest", "frr", "refused")
+FIB_STAYS = ("rest", "refused")
 
 
 @dataclass(frozen=True)

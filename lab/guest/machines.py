@@ -60,7 +60,8 @@ def plug(name: str) -> None:
     run("ip", "netns", "add", name)
     for network, addresses in links.items():
         outer = cable(name, network)
-        run(*f"ip link add {outer} type veth peer name {network} address {hardware_address(outer)} netns {name}".split())
+        peer = ("name", network, "address", hardware_address(outer), "netns", name)
+        run("ip", "link", "add", outer, "type", "veth", "peer", *peer)
         run("ip", "link", "set", outer, "master", network, "up")
         batch = [f"addr add {address} dev {network}" + (" nodad" if ":" in address else "") for address in addresses]
         run("ip", "-n", name, "-batch", "-", stdin="\n".join([*batch, f"link set {network} up"]))

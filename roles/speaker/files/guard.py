@@ -120,7 +120,8 @@ class Tables:
     """What the kernel holds for the VIPs of an IP version. Cheap enough to be asked each second.
 
     What was found holds until the kernel tells of a change, and for REREAD seconds at most. The list of IPVS and the
-    sets of VIPs, of whose changes it does not tell, are looked at every time. changed: whether it told of any since the last question.
+    sets of VIPs, of whose changes it does not tell, are looked at every time. changed: whether it told of any since
+    the last question.
     """
 
     def __init__(
