@@ -31,7 +31,7 @@ def lab() -> fabric.Lab:
     return found
 
 
-@pytest.mark.parametrize("name", ["bird", "power", "blackhole", "frr_unplanned", pytest.param("frr", marks=LONG)])
+@pytest.mark.parametrize("name", ["bird", "power", "blackhole", pytest.param("frr", marks=LONG)])
 def test_no_connection_to_a_living_pod_breaks(lab: fabric.Lab, name: str) -> None:
     event = EVENTS[name]
     bring(lab, event.needs)
