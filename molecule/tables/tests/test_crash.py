@@ -56,7 +56,7 @@ class Pair(NamedTuple):
     step: int
 
 
-PAIRS = {"backends": Pair(backends, 40, 8), "everything else": Pair(everything_else, 70, 36)}
+PAIRS = {"backends": Pair(backends, 40, 16), "everything else": Pair(everything_else, 70, 36)}
 
 
 def order(node: str, states: States, step: int) -> dict[str, Any]:

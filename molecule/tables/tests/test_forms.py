@@ -18,7 +18,8 @@ from hands import Cluster, Node, known_nodes, services
 WEB = ("203.0.113.1", "2001:db8:f::1")
 DNS = ("203.0.113.2", "2001:db8:f::2")
 FORMS = ("ipset", "iptables")
-WITH_LEGACY = FORMS if os.environ.get("DSR_TEST_FULL") else FORMS[:1]
+DEFAULT_FORM = FORMS if os.environ.get("DSR_TEST_FULL") else FORMS[:1]
+"""And the other one under make test-full."""
 RANGES = {"web": {"source_ranges": ["198.51.100.0/28"]}, "web6": {"source_ranges": ["2001:db8:c::10/124"]}}
 """The client is inside, the attacker is not."""
 REFUSED = 7
@@ -111,7 +112,7 @@ def test_source_ranges(tables, machine, answer, through, sniff, form: str) -> No
     assert_node_asks_itself(tables, through, sniff)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", DEFAULT_FORM)
 def test_vip_answers_ping_only_if_asked_to(tables, machine, form: str) -> None:
     pings = [f"ping -c 2 -i 0.2 -W 2 {vip}" for vip in (*WEB, *DNS)]
     tables.bring(form=form, ping=True)
@@ -133,7 +134,7 @@ def legacy(tables) -> Iterator[Cluster]:
     assert "DSR-" not in tables["n2"].run("iptables-legacy-save; ip6tables-legacy-save")[0]
 
 
-@pytest.mark.parametrize("form", WITH_LEGACY)
+@pytest.mark.parametrize("form", DEFAULT_FORM)
 def test_iptables_legacy(legacy, answer, through, form: str) -> None:
     legacy.bring(form=form)
     save = "iptables-{0}-save -t mangle; ip6tables-{0}-save -t mangle"
