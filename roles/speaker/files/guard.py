@@ -42,6 +42,8 @@ STEADY = 3
 
 REREAD = 10.0
 """Seconds for which a good reading holds while the kernel tells of no change. Legacy rules change untold."""
+REREAD_SETS = 2.0
+"""The same for sets, of whose changes the kernel never tells."""
 NETLINK_NETFILTER = 12
 NOTICES = ((0, (7, 8, 11, 19)), (NETLINK_NETFILTER, (7,)))
 """Netlink protocols and groups (rtnetlink.h, nfnetlink.h): IPv4 routes and rules, IPv6 routes and rules; nftables."""
@@ -119,9 +121,9 @@ def _heard(one: socket.socket) -> bool:
 class Tables:
     """What the kernel holds for the VIPs of an IP version. Cheap enough to be asked each second.
 
-    What was found holds until the kernel tells of a change, and for REREAD seconds at most. The list of IPVS and the
-    sets of VIPs, of whose changes it does not tell, are looked at every time. changed: whether it told of any since
-    the last question.
+    What was found holds until the kernel tells of a change, and for REREAD seconds at most. The list of IPVS, of whose
+    changes it does not tell, is looked at every time, the sets of VIPs after REREAD_SETS seconds. changed: whether it
+    told of any since the last question.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Tables:
         self._changed = changed
         self._ranges: dict[int, list[tuple[int, int]]] = {}
         self._holds_until = 0.0
+        self._sets_hold_until = 0.0
 
     def missing(self, versions: Sequence[int]) -> str | None:
         """What is not there, in a few words; None if everything is. Unknown if a tool fails."""
@@ -142,13 +145,16 @@ class Tables:
         missing = self._read(versions)
         if missing is None:
             self._holds_until = time.monotonic() + REREAD
+            self._sets_hold_until = time.monotonic() + REREAD_SETS
         return missing
 
     def _still_filled(self, versions: Iterable[int]) -> bool:
-        return all(
-            version in self._ranges and self._shown(version, self._ranges[version]) and self._holds_vips(version)
-            for version in versions
-        )
+        if not all(version in self._ranges and self._shown(version, self._ranges[version]) for version in versions):
+            return False
+        if time.monotonic() < self._sets_hold_until:
+            return True
+        self._sets_hold_until = time.monotonic() + REREAD_SETS
+        return all(self._holds_vips(version) for version in versions)
 
     def _read(self, versions: Iterable[int]) -> str | None:
         self._ranges = {}

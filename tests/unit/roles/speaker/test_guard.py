@@ -444,12 +444,10 @@ def told(machine: Machine) -> tuple[Any, Kernel]:
     return tables, kernel
 
 
-def test_only_sets_are_asked_for_while_the_kernel_tells_of_no_change(
-    machine: Machine, told: tuple[Any, Kernel]
-) -> None:
+def test_no_tool_is_asked_while_the_kernel_tells_of_no_change(machine: Machine, told: tuple[Any, Kernel]) -> None:
     tables, _kernel = told
     assert [tables.missing([4, 6]) for _look in range(5)] == [None] * 5
-    assert machine.asked == ["ipset list -terse dsr-vip4", "ipset list -terse dsr-vip6"] * 5
+    assert machine.asked == []
 
 
 def test_change_that_the_kernel_tells_of_is_seen_at_the_next_look(machine: Machine, told: tuple[Any, Kernel]) -> None:
@@ -468,8 +466,15 @@ def test_loss_of_ipvs_services_needs_no_notice(machine: Machine, told: tuple[Any
     assert tables.missing([4, 6]) == "IPv4 services of IPVS"
 
 
-def test_loss_of_vips_needs_no_notice(machine: Machine, told: tuple[Any, Kernel]) -> None:
+def test_sets_alone_are_asked_for_between(
+    machine: Machine, told: tuple[Any, Kernel], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tables, _kernel = told
+    now = guard.time.monotonic() + guard.REREAD_SETS
+    monkeypatch.setattr(guard.time, "monotonic", lambda: now)
+    assert [tables.missing([4, 6]) for _look in range(5)] == [None] * 5
+    assert machine.asked == ["ipset list -terse dsr-vip4", "ipset list -terse dsr-vip6"]
+    now += guard.REREAD_SETS
     machine.sets["dsr-vip6"] = 0
     assert tables.missing([4, 6]) == "ipset dsr-vip6"
 
