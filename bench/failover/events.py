@@ -18,6 +18,8 @@ BIRD: Final = "baremetal-dsr-bird"
 LONG_AGO: Final = "2020-01-01T00:00:00Z"
 ZEBRA_SWEEPS_S: Final = 60.0
 """What role router gives zebra as -K."""
+DOWN_S: Final = 15.0
+"""What a machine takes to end all that runs on it."""
 BACK_S: Final = 60.0
 """What sessions and routes may take after a restart of FRR."""
 
@@ -78,9 +80,13 @@ def _whole(lab: Lab) -> None:
 
 
 def _graceful(lab: Lab) -> None:
-    """zebra takes its options when it starts, and that restart is not a graceful one yet."""
-    router = lab.routers[0]
     lab.playbook("site", dsr_graceful_restart=True)
+    restart_router(lab)
+
+
+def restart_router(lab: Lab) -> None:
+    """Give zebra its options, which it takes when it starts; that restart is not a graceful one yet."""
+    router = lab.routers[0]
     lab.run(router, "systemctl restart frr")
     with watch.fib(router, lab.vips) as fib:
         if not wait_for(lambda: fib.whole(lab.nodes[DIRECTOR]), BACK_S):
@@ -111,6 +117,12 @@ def _drains(**more: Any) -> Callable[[Lab], float]:
     return lambda lab: _played("site", dsr_services=draining(lab, **more))(lab)
 
 
+def _booted(lab: Lab) -> None:
+    """Nothing on a node outlives a boot but what lies on its disk."""
+    lab.start_up(DIRECTOR)
+    lab.playbook("site")
+
+
 def _refused(lab: Lab) -> float:
     services = draining(lab)
     lab.playbook("site", dsr_services=services)
@@ -131,6 +143,14 @@ EVENTS: Final[dict[str, Event]] = {
     ),
     "undrain": Event(
         "a director comes back", _played("undrain", dsr_drain_nodes=DIRECTOR), fib=("returned",), needs="drained"
+    ),
+    "shutdown": Event(
+        "a director shuts down",
+        lambda lab: lab.shut_down(DIRECTOR),
+        fib=("left",),
+        undo=_booted,
+        lost=(DIRECTOR,),
+        lasts=DOWN_S,
     ),
     "bird": Event(
         "BIRD killed (-9), restarted by systemd",
@@ -153,8 +173,8 @@ EVENTS: Final[dict[str, Event]] = {
     ),
     "router": Event(
         "one of two routers loses power",
-        lambda lab: lab.freeze(lab.routers[0]),
-        undo=lambda lab: lab.thaw(lab.routers[0]),
+        lambda lab: lab.freeze(lab.active_router()),
+        undo=lambda lab: lab.thaw(*lab.routers),
         routers=2,
     ),
     "frr": Event(

@@ -25,6 +25,7 @@ DIRECTOR: Final = "n2"
 """The one to which everything happens."""
 PORT: Final = 80
 PLAYBOOK_TIMEOUT: Final = 900.0
+BOOT_TIMEOUT: Final = 240
 _RECAP: Final = re.compile(r"^(?:fatal|failed): .*", re.MULTILINE)
 
 Variables = Mapping[str, Any]
@@ -101,8 +102,32 @@ class Lab:
         """
         return self.strike(GUEST, f"echo 1 >$group/cgroup.freeze && {_cut(machine)}", before=_group(machine))
 
-    def thaw(self, machine: str) -> None:
-        self.run(GUEST, f"{_mend(machine)}; {_group(machine)} && echo 0 >$group/cgroup.freeze")
+    def thaw(self, *machines: str) -> None:
+        """No error where one is not frozen."""
+        for machine in machines:
+            self.run(GUEST, f"{_mend(machine)}; {_group(machine)} && echo 0 >$group/cgroup.freeze")
+
+    def active_router(self) -> str:
+        """The one that has the client's gateway; BenchmarkError if none has it."""
+        gateways = json.loads(TOPOLOGY.read_text())["gateways"]["outside"]
+        for router in self.routers:
+            held = self.run(router, "ip -json address show dev outside")
+            if all(f'"{gateway}"' in held for gateway in gateways):
+                return router
+        raise BenchmarkError("no router has the client's gateway: run molecule/routers/prepare.yml first")
+
+    def shut_down(self, machine: str) -> float:
+        """Have a machine stop as its administrator would; when that was."""
+        return self.strike(machine, "systemctl poweroff")
+
+    def start_up(self, machine: str) -> None:
+        """Boot a machine that was shut down; returns when its pods run."""
+        ssh.hang_up(machine)
+        within = f"timeout {BOOT_TIMEOUT} sh -c"
+        self.run(GUEST, f"{within} 'while systemctl -q is-active machine@{machine}; do sleep 1; done'")
+        self.run(GUEST, f"systemctl start machine@{machine}")
+        running = f"systemctl -q -M {machine} is-active lab-pods"
+        self.run(GUEST, f"{within} 'until {running}; do sleep 1; done'")
 
     def blackhole(self, machine: str) -> float:
         """Lose every packet from and to a machine, and nothing else; when that was."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from virtual_dc import ssh
 
 from bench.__main__ import parse
 from bench.benchmarks import failover
@@ -84,6 +85,20 @@ def test_a_frozen_machine_sends_and_takes_nothing_either(lab: Written) -> None:
     assert "del dev n2-fabric root" in lab.done[-1][1] and lab.done[-1][1].endswith("echo 0 >$group/cgroup.freeze")
 
 
+def test_a_machine_that_shut_down_boots_with_its_pods(lab: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "hang_up", lambda *names: lab.done.append(("hung up", names)))
+    event = EVENTS["shutdown"]
+    assert event.start(lab) == 12.34
+    event.undo(lab)
+    stopped, hung_up, ended, booted, pods, site = lab.done
+    assert stopped[0] == "n2" and "systemctl poweroff" in stopped[1]
+    assert hung_up == ("hung up", ("n2",))
+    assert "while systemctl -q is-active machine@n2" in ended[1]
+    assert booted == ("guest", "systemctl start machine@n2")
+    assert "until systemctl -q -M n2 is-active lab-pods" in pods[1]
+    assert site == ("site", {})
+
+
 def test_a_router_loses_both_its_links(lab: Written) -> None:
     assert fabric.cables("r1") == [("outside", "r1-outside"), ("fabric", "r1-fabric")]
 
@@ -146,6 +161,18 @@ def test_two_routers_are_asked_for_where_one_is_lost(lab: Written) -> None:
     assert why_not(lab, EVENTS["router"]) == "no second router"
     lab.routers = ["r1", "r2"]
     assert [name for name in EVENTS if why_not(lab, EVENTS[name])] == []
+
+
+def test_the_router_that_is_lost_is_the_one_in_use(lab: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.routers = ["r1", "r2"]
+    with pytest.raises(BenchmarkError, match=r"no router has the client's gateway: run molecule/routers/prepare.yml"):
+        EVENTS["router"].start(lab)
+    both = '[{"local": "198.51.100.254"}, {"local": "2001:db8:c::fffe"}]'
+    monkeypatch.setattr(lab, "run", lambda machine, line: both if machine == "r2" else "[]")
+    frozen: list[str] = []
+    monkeypatch.setattr(lab, "freeze", frozen.append)
+    EVENTS["router"].start(lab)
+    assert frozen == ["r2"]
 
 
 def test_practices_are_switched_off_for_known_events_and_come_back(lab: Written) -> None:

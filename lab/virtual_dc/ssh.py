@@ -73,7 +73,8 @@ def wait_for(names: Sequence[str], timeout: float, check: Callable[[], None]) ->
             time.sleep(1)
 
 
-def hang_up() -> None:
-    """Close shared connections, which would not survive a snapshot or a power cut."""
-    for machine in machines():
-        subprocess.run(command(machine.name, "-O", "exit"), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+def hang_up(*names: str) -> None:
+    """Close shared connections, which would not survive a snapshot or a power cut; those of all machines if none is
+    named."""
+    for name in names or [machine.name for machine in machines()]:
+        subprocess.run(command(name, "-O", "exit"), stdin=subprocess.DEVNULL, capture_output=True, check=False)
