@@ -47,9 +47,9 @@ def at(machine, in_pod):
 def verify(playbook, tmp_path: Path):
     """Run verify.yml: (its exit status, the rows with their verdict, its whole table)."""
 
-    def run() -> tuple[int, dict[str, str], str]:
+    def run(**variables: str) -> tuple[int, dict[str, str], str]:
         report = tmp_path / "report"
-        done = playbook("verify", dsr_verify_report=str(report))
+        done = playbook("verify", dsr_verify_report=str(report), **variables)
         assert report.exists(), done.stdout + done.stderr
         rows = [line.split() for line in report.read_text().splitlines() if line.startswith(("203.", "[2001:"))]
         return done.returncode, {row[0]: row[-1] for row in rows}, report.read_text()
@@ -82,3 +82,10 @@ def test_working_cluster_is_green(verify) -> None:
     status, rows, table = verify()
     assert status == 0, table
     assert rows == dict.fromkeys([*SERVED, "203.0.113.3:80/tcp"], "OK"), table
+
+
+def test_router_of_others_is_not_looked_into(verify) -> None:
+    status, rows, table = verify(dsr_router_group="nobody", dsr_other_router_group="dsr_routers")
+    assert status == 0, table
+    assert {row for row, verdict in rows.items() if verdict == "OK"} >= SERVED, table
+    assert "r1" not in table
