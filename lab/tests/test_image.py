@@ -21,7 +21,10 @@ from virtual_dc import cache, image, oci
 from virtual_dc.errors import LabError
 from virtual_dc.topology import LAB
 
-ROOT_FILES = ("boot/vmlinuz-6", "boot/initrd.img-6", "etc/ssh/ssh_host_ed25519_key.pub", "etc/systemd/system/unit")
+ROOT_FILES = (
+    *("boot/vmlinuz-6", "boot/initrd.img-6", "etc/ssh/ssh_host_ed25519_key.pub", "etc/systemd/system/unit"),
+    *("usr/sbin/bird", "usr/sbin/birdc"),
+)
 BOOTSTRAP = 'for target; do :; done; cp "{tar}" "$target"'
 OTHERS = {
     "mke2fs": 'for _; do :; done; echo disk > "$IMAGE/root.ext4"',

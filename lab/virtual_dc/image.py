@@ -72,6 +72,8 @@ def _build(image: Path) -> None:
     root = image / "root.tar"
     with step(f"Bootstrapping Debian {SUITE} with kernel, FRR, BIRD, IPVS and containerd"):
         _bootstrap(image, ["--variant=minbase", f"--include={BASE},{KERNEL},{NETWORK},{TOOLS},{PODS}"], root)
+    with step("Fetching BIRD 3, which cannot be installed beside BIRD 2"):
+        _bootstrap(image, ["--variant=extract", "--include=bird3"], image / "bird3.tar")
     with step("Building the pods' container image"):
         layer = image / "pod.tar"
         _bootstrap(image, ["--variant=extract", "--include=base-files,python3", *POD_LEAVE_OUT], layer)
@@ -83,6 +85,7 @@ def _build(image: Path) -> None:
     with step("Writing the guest's disk"):
         _write_disk(image, root)
         root.unlink()
+        (image / "bird3.tar").unlink()
         (image / "pod.oci.tar").unlink()
 
 
@@ -118,7 +121,8 @@ cp "$root"/boot/initrd.img-* "$IMAGE/initrd"
 install -d -m 700 "$root/root/.ssh"
 install -m 600 "$IMAGE/key.pub" "$root/root/.ssh/authorized_keys"
 cat "$root"/etc/ssh/ssh_host_ed25519_key.pub > "$IMAGE/host_key.pub"
-install -d "$root/opt/dsrlab"
+install -d "$root/opt/dsrlab/bird3"
+tar -C "$root/opt/dsrlab/bird3" -xf "$IMAGE/bird3.tar" --strip-components=3 ./usr/sbin/bird ./usr/sbin/birdc
 install -m 644 "$IMAGE/pod.oci.tar" "$GUEST/start-pods" "$root/opt/dsrlab/"
 units=$root/etc/systemd/system
 install -m 644 "$GUEST/lab-pods.service" "$units/"
