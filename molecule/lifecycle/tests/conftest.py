@@ -54,10 +54,14 @@ def pristine(machine, in_pod, dump) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def services() -> list[dict[str, Any]]:
-    """Those of the lab, the ones for DNS without a backend on n3, so that no connection to them ends with n3."""
+def given() -> dict[str, Any]:
+    """What is given to each playbook.
+
+    The services for DNS have no backend on n3, so that no connection to them ends with n3. The router gets options of
+    its daemon too, which must be predicted and go again like everything else.
+    """
     everything: list[dict[str, Any]] = yaml.safe_load(CLUSTER.read_text())["dsr_services"]
     for service in everything:
         if service["name"].startswith("dns"):
             service["backends"] = [backend for backend in service["backends"] if backend["node"] != "n3"]
-    return everything
+    return {"dsr_services": everything, "dsr_graceful_restart": True}

@@ -29,13 +29,13 @@ def changes(output: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def test_dry_run_writes_nothing_and_predicts_what_the_run_does(pristine, services, playbook, dump) -> None:
-    dry = playbook("site", "--check", "--diff", dsr_services=services)
+def test_dry_run_writes_nothing_and_predicts_what_the_run_does(pristine, given, playbook, dump) -> None:
+    dry = playbook("site", "--check", "--diff", **given)
     assert dry.returncode == 0, dry.stdout + dry.stderr
     after = dump()
     for name in pristine:
         assert after[name].splitlines() == pristine[name].splitlines(), f"{name} is not what it was"
-    wet = playbook("site", "--diff", dsr_services=services)
+    wet = playbook("site", "--diff", **given)
     assert wet.returncode == 0, wet.stdout + wet.stderr
     predicted, done = changes(dry.stdout), changes(wet.stdout)
     assert {machine for _task, machine in done} == {"r1", "n1", "n2", "n3"}

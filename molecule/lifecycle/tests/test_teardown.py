@@ -51,8 +51,8 @@ def next_hops(machine, vip: str) -> set[str]:
     ],
     ids=["unknown node", "all nodes", "unknown service", "no names"],
 )
-def test_mistake_is_told_before_any_change(playbook, services, variables: dict[str, Any], message: str) -> None:
-    done = playbook("teardown", dsr_services=services, **variables)
+def test_mistake_is_told_before_any_change(playbook, given, variables: dict[str, Any], message: str) -> None:
+    done = playbook("teardown", **given, **variables)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
     assert message in said, said
@@ -61,9 +61,9 @@ def test_mistake_is_told_before_any_change(playbook, services, variables: dict[s
 
 
 @LONG
-def test_services_go_and_others_live_on(machine, in_pod, playbook, services, dump, flows) -> None:
+def test_services_go_and_others_live_on(machine, in_pod, playbook, given, dump, flows) -> None:
     with flows(10, DNS, DNS6) as result:
-        done = playbook("teardown", dsr_services=services, dsr_teardown_services="web,web6")
+        done = playbook("teardown", **given, dsr_teardown_services="web,web6")
         assert changes(done) - {"0"}
     assert "service web, service web6" in " ".join(done.stdout.split())
     assert result["broken"] == [] and result["alive"] == 20, result
@@ -76,10 +76,10 @@ def test_services_go_and_others_live_on(machine, in_pod, playbook, services, dum
 
 
 @LONG
-def test_node_goes_and_others_live_on(pristine, machine, playbook, services, dump, flows) -> None:
-    assert changes(playbook("site", dsr_services=services)) - {"0"}
+def test_node_goes_and_others_live_on(pristine, machine, playbook, given, dump, flows) -> None:
+    assert changes(playbook("site", **given)) - {"0"}
     with flows(10, DNS, DNS6) as result:
-        assert changes(playbook("teardown", dsr_services=services, dsr_teardown_nodes="n3")) - {"0"}
+        assert changes(playbook("teardown", **given, dsr_teardown_nodes="n3")) - {"0"}
     assert result["broken"] == [] and result["alive"] == 20, result
     assert_same(dump(), pristine, "n3", "client")
     assert next_hops(machine, WEB) == {"192.0.2.11", "192.0.2.12"}
@@ -87,7 +87,7 @@ def test_node_goes_and_others_live_on(pristine, machine, playbook, services, dum
     assert "n3" not in machine("r1").check_output("vtysh -c 'show running-config'")
     for vip in (WEB, DNS):
         assert machine("client").check_output(f"curl -sS -m 10 http://{vip}/")
-    assert changes(playbook("teardown", dsr_services=services, dsr_teardown_nodes=["n3"])) == {"0"}
+    assert changes(playbook("teardown", **given, dsr_teardown_nodes=["n3"])) == {"0"}
 
 
 def test_cluster_goes_and_leaves_what_was_there(pristine, machine, playbook, dump) -> None:

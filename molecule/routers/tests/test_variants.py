@@ -13,7 +13,7 @@ import pytest
 RANGES = ["192.0.2.0/24", "2001:db8:fab::/64"]
 INTERNAL = {"dsr_node_asn": 64512, "dsr_listen_ranges": RANGES}
 
-pytestmark = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="ten minutes: under make test-full only")
+pytestmark = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="twenty minutes: under make test-full only")
 
 
 def changes(done) -> set[str]:
@@ -25,6 +25,31 @@ def changes(done) -> set[str]:
 def test_verify_is_green(playbook) -> None:
     done = playbook("verify")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_bird_3_as_speaker_and_as_router(playbook, machine, peered, hops, vips) -> None:
+    """Its programs take the place of those of BIRD 2 on n3 and r2."""
+    units = {"n3": "baremetal-dsr-bird", "r2": "bird"}
+    for name, unit in units.items():
+        machine(name).check_output(
+            f"mkdir /root/bird2 && cp /usr/sbin/bird /usr/sbin/birdc /root/bird2 &&"
+            f" install /opt/dsrlab/bird3/* /usr/sbin && systemctl restart {unit}"
+        )
+    try:
+        peered()
+        for name, socket in (("n3", "-s /run/baremetal-dsr/bird.ctl"), ("r2", "")):
+            assert "BIRD 3." in machine(name).check_output(f"birdc {socket} show status")
+        assert changes(playbook("site")) == {"0"}
+        assert changes(playbook("drain", dsr_drain_nodes="n3")) - {"0"}
+        assert [hops(vip, "r2") for vip in vips] == [{"11", "12"}] * len(vips)
+        assert changes(playbook("undrain", dsr_drain_nodes="n3")) - {"0"}
+        peered()
+        done = playbook("verify")
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        for name, unit in units.items():
+            machine(name).check_output(f"install /root/bird2/* /usr/sbin && systemctl restart {unit}")
+    peered()
 
 
 def test_password_changes_and_is_never_shown(playbook, password, peered) -> None:

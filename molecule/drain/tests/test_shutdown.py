@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, baremetal.dsr contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A director shuts down under connections, and boots again. The tests build on each other, in their order."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from failures import fabric
+
+VIPS = ("203.0.113.1", "203.0.113.2", "2001:db8:f::1", "2001:db8:f::2")
+ALL, WITHOUT_N2 = {"11", "12", "13"}, {"11", "13"}
+COUNT = 10
+
+
+@pytest.fixture(scope="module")
+def lab() -> fabric.Lab:
+    return fabric.load("lab", {})
+
+
+def test_shutdown_breaks_no_connection_to_pods_elsewhere(lab, machine, flows, hops, until) -> None:
+    """The routers know before the machine ceases to forward, so nobody waits for BFD."""
+    with flows(COUNT, *VIPS) as result:
+        lab.shut_down("n2")
+        until(lambda: [hops(vip) for vip in VIPS] == [WITHOUT_N2] * len(VIPS), 5)
+        until(lambda: machine("guest").run("systemctl -q is-active machine@n2").rc != 0, 60)
+        time.sleep(3)
+    elsewhere = [flow for flow in result["flows"] if flow["node"] != "n2"]
+    assert [flow for flow in elsewhere if flow["broken"]] == []
+    assert max(flow["longest_wait"] for flow in elsewhere) < lab.bfd_detection_s
+
+
+def test_node_that_booted_announces_nothing_before_site_has_run(lab, playbook, announced, hops, flows) -> None:
+    with flows(COUNT, *VIPS) as result:
+        lab.start_up("n2")
+        time.sleep(lab.hold_s)
+        assert announced("n2") == set()
+        assert [hops(vip) for vip in VIPS] == [WITHOUT_N2] * len(VIPS)
+        done = playbook("site")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert [hops(vip) for vip in VIPS] == [ALL] * len(VIPS)
+        time.sleep(3)
+    assert result["broken"] == [], result
