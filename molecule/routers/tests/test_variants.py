@@ -11,7 +11,8 @@ import re
 import pytest
 
 RANGES = ["192.0.2.0/24", "2001:db8:fab::/64"]
-INTERNAL = {"dsr_node_asn": 64512, "dsr_listen_ranges": RANGES}
+ATTRIBUTES = {"speaker_med": 50, "speaker_local_pref": 150, "speaker_communities": ["64513:100", "64513:1:2"]}
+INTERNAL = {"dsr_router_asn": 64512, "dsr_node_asn": 64512, "dsr_listen_ranges": RANGES, "router_hash_policy": 3}
 
 pytestmark = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="twenty minutes: under make test-full only")
 
@@ -61,13 +62,31 @@ def test_password_changes_and_is_never_shown(playbook, password, peered) -> None
 
 
 def test_internal_sessions_from_ranges(playbook, peered, machine) -> None:
-    """iBGP, and routers that know no node by name; with the first password again."""
-    assert changes(playbook("site", **INTERNAL)) - {"0"}
+    """iBGP, and routers that know no node by name and hash by named fields; with the first password again."""
+    assert changes(playbook("site", **INTERNAL, **ATTRIBUTES)) - {"0"}
     peered()
     assert "bgp listen range 192.0.2.0/24" in machine("r1").check_output("vtysh -c 'show running-config'")
     assert "neighbor range 192.0.2.0/24 as 64512" in machine("r2").check_output("cat /etc/bird/bird.conf")
-    assert changes(playbook("site", **INTERNAL)) == {"0"}
+    assert changes(playbook("site", **INTERNAL, **ATTRIBUTES)) == {"0"}
     peered()
+
+
+def test_attributes_reach_the_routers(machine) -> None:
+    told = machine("r1").check_output("vtysh -c 'show bgp ipv4 unicast 203.0.113.1/32'")
+    for attribute in ("metric 50", "localpref 150", "Community: 64513:100", "Large Community: 64513:1:2"):
+        assert told.count(attribute) == 3, told
+    told = machine("r2").check_output("birdc show route all for 2001:db8:f::1")
+    for attribute in ("med: 50", "local_pref: 150", "community: (64513,100)", "large_community: (64513, 1, 2)"):
+        assert told.count(attribute) == 3, told
+
+
+def test_flows_are_spread_by_named_fields(machine, playbook, providers) -> None:
+    for router in providers:
+        names = [f"net.ipv{version}.fib_multipath_hash_{what}" for version in (4, 6) for what in ("policy", "fields")]
+        assert machine(router).check_output(f"sysctl -n {' '.join(names)}").split() == ["3", "55"] * 2, router
+    done = playbook("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not re.search(r" n[123]:0 ", done.stdout), done.stdout
 
 
 def test_teardown_gives_both_daemons_back(playbook, machine, hops, vips, providers) -> None:
