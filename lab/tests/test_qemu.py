@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from virtual_dc import cache, qemu
+from virtual_dc import cache, lab, qemu, ssh
 from virtual_dc.errors import LabError
 from virtual_dc.topology import machines
 
@@ -66,3 +68,30 @@ def test_guest_is_known_by_its_monitor_and_stopped(process: Sleeper) -> None:
     assert qemu.stop() is True
     assert guest.wait(timeout=5) != 0
     assert list(cache.running().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("consoles", "boots", "ends_well"),
+    [
+        (["Kernel panic - not syncing", "Kernel panic - not syncing", "login:"], 3, True),
+        (["Kernel panic - not syncing"] * 4, 3, False),
+        (["no space left on device", "login:"], 1, False),
+    ],
+    ids=["twice", "always", "another reason"],
+)
+def test_guest_whose_kernel_panics_boots_again(
+    monkeypatch: pytest.MonkeyPatch, home: Path, consoles: list[str], boots: int, ends_well: bool
+) -> None:
+    left = list(consoles)
+
+    def boot(*_arguments: object) -> None:
+        console = left.pop(0)
+        (cache.running() / "console.log").write_text(console)
+        if console != "login:":
+            raise LabError("the guest died while starting")
+
+    monkeypatch.setattr(lab, "_first_boot", boot)
+    monkeypatch.setattr(ssh, "hang_up", lambda: None)
+    with contextlib.nullcontext() if ends_well else pytest.raises(LabError, match="died while starting"):
+        lab._boot(home, home, "tcg")
+    assert len(consoles) - len(left) == boots

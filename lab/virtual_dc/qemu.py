@@ -21,7 +21,7 @@ QEMU = "qemu-system-x86_64"
 COMMANDS = {QEMU: "qemu-system-x86", "qemu-img": "qemu-utils", "ssh": "openssh-client"}
 MEMORY_MIB = 4096
 PROCESSORS = 2
-KERNEL_LINE = "root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off quiet"
+KERNEL_LINE = "root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off quiet panic=-1"
 MACHINE = {
     "kvm": ["-machine", "q35,accel=kvm", "-cpu", "host"],
     # Nehalem, because emulating the vector units of newer models makes Python start slower.
@@ -81,7 +81,9 @@ def start(image: Path, disk: Path, accel: str, snapshot: str | None = None) -> N
     check_ports()
     run = cache.running()
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{m.port}-{m.management}:22" for m in machines())
+    # A kernel that panics ends the guest, so that nobody waits for it.
     argv = [QEMU, *MACHINE[accel], "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB), "-nodefaults", "-nographic"]
+    argv += ["-no-reboot"]
     argv += ["-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"), "-append", KERNEL_LINE]
     argv += ["-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe"]
     argv += ["-drive", f"file={image / 'root.ext4'},if=virtio,format=raw,readonly=on"]
@@ -112,6 +114,12 @@ def stop() -> bool:
     (cache.running() / "qemu.pid").unlink(missing_ok=True)
     _monitor().unlink(missing_ok=True)
     return True
+
+
+def panicked() -> bool:
+    """Whether the guest that was started last ended by a panic of its kernel."""
+    console = cache.running() / "console.log"
+    return pid() is None and console.exists() and "Kernel panic" in console.read_text(errors="replace")
 
 
 def save(name: str) -> None:
