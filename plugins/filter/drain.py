@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters of the playbooks drain and undrain; see drain_refusals.yml, undrain_refusals.yml, unrouted.yml and
-tunnel_targets.yml for their documentation."""
+"""Filters of the playbooks drain, undrain and teardown; see drain_refusals.yml, undrain_refusals.yml,
+teardown_refusals.yml, unrouted.yml and tunnel_targets.yml for their documentation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAMED = 5
 class Director:
     """A node as it is now. announced: VIPs that any router gets from it; preferred: those that it gets without the
     community that asks to send elsewhere. closing: (mark, pod) with the connections of pods of weight 0 in its IPVS
-    table."""
+    table; unseen: why these are not known, "" if they are."""
 
     name: str
     reachable: bool
@@ -37,6 +37,7 @@ class Director:
     announced: frozenset[str]
     preferred: frozenset[str]
     closing: Mapping[tuple[int, str], int]
+    unseen: str
 
 
 def drain_refusals(
@@ -60,6 +61,14 @@ def undrain_refusals(
     directors = _directors(hostvars, nodes)
     silent = any(not directors[name].preferred for name in asked if name in directors)
     return [*_names(nodes, asked), *_unreachable(directors, asked), *_closing(plan, directors, silent)]
+
+
+def teardown_refusals(
+    plan: Mapping[str, Any], hostvars: Mapping[str, Any], nodes: Sequence[str], asked: Sequence[str]
+) -> list[str]:
+    """Why these nodes must not leave the cluster now, a sentence or two each; none if they may."""
+    directors = _directors(hostvars, nodes)
+    return _closing(plan, directors, any(directors[name].announced for name in asked if name in directors))
 
 
 def unrouted(text: str, vips: Sequence[str], gateways: Sequence[str], version: int) -> list[str]:
@@ -98,11 +107,12 @@ def _director(name: str, known: Mapping[str, Any]) -> Director:
     said = spoken.get("announced") or []
     return Director(
         name=name,
-        reachable="stat" in file,
+        reachable="stat" in file and not any(each.get("unreachable") for each in (spoken, served)),
         drained=bool((file.get("stat") or {}).get("exists", False)),
         announced=frozenset(each["vip"] for each in said),
         preferred=frozenset(each["vip"] for each in said if DRAIN_COMMUNITY not in each["communities"]),
         closing=_closing_pods(served),
+        unseen="" if "services" in served else " ".join(str(served.get("msg") or "nobody asked it").split()),
     )
 
 
@@ -174,6 +184,11 @@ def _closing(plan: Mapping[str, Any], directors: Mapping[str, Director], changes
     """changes: whether the run would change which directors the routers use."""
     if not changes:
         return []
+    blind = [
+        f"Cannot see whether a backend drains on node {each.name}: {each.unseen.rstrip('.')}. Mend it and run again."
+        for each in directors.values()
+        if each.reachable and each.unseen
+    ]
     names = {service["mark"]: service["name"] for service in plan["services"]}
     pods = [
         f"{pod} of service {names.get(mark, names.get(mark - 1, hex(mark)))} ({count} connections on {each.name})"
@@ -181,10 +196,11 @@ def _closing(plan: Mapping[str, Any], directors: Mapping[str, Director], changes
         for (mark, pod), count in sorted(each.closing.items())
     ]
     if not pods:
-        return []
+        return blind
     return [
+        *blind,
         f"A backend still drains: {_few(pods)}. Connections that move to another director now would lose it. Wait until"
-        " they have ended, give the backend a drain_until, or run site.yml if that has passed."
+        " they have ended, give the backend a drain_until, or run site.yml if that has passed.",
     ]
 
 
@@ -206,6 +222,7 @@ class FilterModule:
         return {
             "drain_refusals": drain_refusals,
             "undrain_refusals": undrain_refusals,
+            "teardown_refusals": teardown_refusals,
             "unrouted": unrouted,
             "tunnel_targets": tunnel_targets,
         }

@@ -119,10 +119,12 @@ class HostPlan(TypedDict):
     """What one host must hold. Ready for JSON; every list in a fixed order, addresses numerically, IPv4 first.
 
     services by name, ipvs by mark, pods only those on this host (draining ones too: they keep their connections),
-    announce the VIPs with at least one backend that is not draining (of any weight), warnings a few sentences each.
+    announce the VIPs with at least one backend that is not draining (of any weight, as one of weight 0 keeps its
+    connections), warnings a few sentences each.
     A VIP whose last such backend begins to drain is withdrawn: its open connections end, too, as no packet comes here.
     Of a service of policy local ipvs holds this host's backends only, and announce its VIP only where
-    announcers[VIP] names this host. announcers: nodes by VIP of policy local, for VIPs that any node announces.
+    announcers[VIP] names this host. announcers: nodes by VIP of policy local, for VIPs that any node announces; a
+    backend of weight 0 lets its node announce only while all of the service have that weight.
     """
 
     host: str

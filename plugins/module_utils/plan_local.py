@@ -22,12 +22,19 @@ def by_node(service: Service) -> dict[str, list[Backend]]:
 def announcers(services: Iterable[Service]) -> dict[Address, list[str]]:
     """The nodes that announce each VIP of these services of policy local, sorted; a VIP that no node may is left out.
 
-    A node must hold a backend that takes connections of every service on the VIP that has such a backend anywhere:
+    A node must hold a backend that takes new connections of every service on the VIP that has such a backend anywhere:
     the router sends it packets for all of them, and it would refuse those of a service it has no backend for.
     """
     able: dict[Address, set[str]] = {}
     for service in services:
         if service.accepts:
-            nodes = {backend.node for backend in service.backends if not backend.draining}
+            nodes = _able(service)
             able[service.vip] = able.get(service.vip, nodes) & nodes
     return {vip: sorted(nodes) for vip, nodes in able.items() if nodes}
+
+
+def _able(service: Service) -> set[str]:
+    """Nodes with a backend that takes new connections. If none does for its weight of 0, those with such a backend:
+    nobody could do better, and the connections that these have go on."""
+    ready = [backend for backend in service.backends if not backend.draining]
+    return {backend.node for backend in ready if backend.weight} or {backend.node for backend in ready}

@@ -219,6 +219,18 @@ draining:
       address: 10.244.2.2
       connections: 3
       drain_until: 1795363200.0
+closing:
+  description:
+    - The listed destinations of weight 0, for draining or by their own weight, that have connections on this director.
+    - While there are some, no director should join or leave, as connections that move to another one would break.
+  type: list
+  elements: dict
+  returned: when O(state=present)
+  sample:
+    - mark: 13631490
+      family: ipv4
+      address: 10.244.2.2
+      connections: 3
 time:
   description: When the connections were read, in unix seconds by the clock of the director.
   type: float

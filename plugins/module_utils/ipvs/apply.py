@@ -43,6 +43,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.table import (
 from ansible_collections.baremetal.dsr.plugins.module_utils.marks import MarkRange
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
+_Place = tuple[int, str, str]
+"""Mark, family and address of a destination."""
 _READS = 5
 """How often the table is looked at before a listing that cannot be right is believed."""
 
@@ -81,6 +83,7 @@ class Outcome:
 
     stale: whether something is left that a run with purge may have to remove or put in order.
     draining: the destinations that drain and their connections, as they were at the unix second `time`.
+    closing: destinations of weight 0, draining or not, that had connections then, and how many.
     """
 
     changed: bool
@@ -89,6 +92,7 @@ class Outcome:
     lines: int
     stale: bool
     draining: tuple[tuple[Drain, int], ...] = field(default=(), compare=False)
+    closing: tuple[tuple[_Place, int], ...] = field(default=(), compare=False)
     time: float = field(default=0.0, compare=False)
 
 
@@ -139,7 +143,10 @@ def reconcile(runner: Runner, wish: Wish, *, check_mode: bool) -> Outcome:
         _compare(reading.side.services, after.services, ops, said)
         _compare_settings(reading.side.sysctls, wish.sysctls)
     stale = bool(wish.draining and not wish.purge) or bool(changes(after.services, wish.services, purge=True))
-    return Outcome(changed, before, after, len(ops), stale, _drained(reading, wish), reading.time)
+    counts = _counts(reading)
+    return Outcome(
+        changed, before, after, len(ops), stale, _drained(counts, wish), _closing(counts, wish), reading.time
+    )
 
 
 def _without_drained(current: Mapping[Key, Service], wish: Wish) -> Wish:
@@ -199,6 +206,10 @@ def as_result(outcome_: Outcome, *, diff: bool) -> dict[str, Any]:
             }
             for drain, connections in outcome_.draining
         ],
+        "closing": [
+            {"mark": mark, "family": family, "address": address, "connections": connections}
+            for (mark, family, address), connections in outcome_.closing
+        ],
     }
     if diff:
         before, after = outcome_.before, outcome_.after
@@ -252,15 +263,30 @@ def _settled(runner: Runner, wish: Wish, written: Mapping[Key, Service]) -> Read
     return _look(runner, wish)
 
 
-def _drained(reading: Reading, wish: Wish) -> tuple[tuple[Drain, int], ...]:
-    """What drains and how many connections it has; none where the table does not hold it yet."""
-    if not wish.draining:
-        return ()
-    counts: dict[tuple[int, str, str], int] = {}
+def _counts(reading: Reading) -> dict[_Place, int]:
+    """Connections of the destinations that have some."""
+    counts: dict[_Place, int] = {}
     for each in reading.connections:
-        place = each.mark, each.family, each.address
-        counts[place] = counts.get(place, 0) + each.active + each.inactive
+        if each.active or each.inactive:
+            place = each.mark, each.family, each.address
+            counts[place] = counts.get(place, 0) + each.active + each.inactive
+    return counts
+
+
+def _drained(counts: Mapping[_Place, int], wish: Wish) -> tuple[tuple[Drain, int], ...]:
+    """What drains and how many connections it has; none where the table does not hold it yet."""
     return tuple((drain, counts.get((drain.mark, drain.family, drain.address), 0)) for drain in wish.draining)
+
+
+def _closing(counts: Mapping[_Place, int], wish: Wish) -> tuple[tuple[_Place, int], ...]:
+    """What takes no new connections by its weight and still has some."""
+    quiet = (
+        (*key, each.address)
+        for key, service in wish.services.items()
+        for each in service.destinations
+        if each.weight == 0
+    )
+    return tuple((place, counts[place]) for place in quiet if place in counts)
 
 
 def _check_kernel(runner: Runner, before: Side, wish: Wish, load: bool) -> None:

@@ -26,7 +26,7 @@ POD = "10.244.2.2"
 
 @dataclass
 class Node:
-    """A node and what Ansible would find on it. speaking: its BIRD has sessions."""
+    """A node and what Ansible would find on it. speaking: its BIRD has sessions. blind: how ipvs_info fails."""
 
     reachable: bool = True
     drained: bool = False
@@ -34,6 +34,7 @@ class Node:
     asks_to_leave: bool = False
     vips: tuple[str, ...] = (WEB, DNS)
     closing: dict[str, int] = field(default_factory=dict)
+    blind: str = ""
 
     def found(self, mark: int) -> dict[str, Any]:
         if not self.reachable:
@@ -44,7 +45,9 @@ class Node:
         return {
             plugin.DRAINED: {"stat": {"exists": self.drained}},
             plugin.SPOKEN: {"announced": announced} if self.speaking else {"failed": True, "msg": "not running"},
-            plugin.SERVED: {
+            plugin.SERVED: {"failed": False, "failed_when_result": False, "msg": self.blind}
+            if self.blind
+            else {
                 "services": [
                     {
                         "mark": mark,
@@ -86,6 +89,9 @@ class Cluster:
 
     def ask_back(self, *names: str) -> list[str]:
         return list(self._filter("undrain_refusals", names))
+
+    def ask_to_leave(self, *names: str) -> list[str]:
+        return list(self._filter("teardown_refusals", names))
 
     def _filter(self, name: str, asked: tuple[str, ...], mark: int | None = None, **more: Any) -> Any:
         hostvars = {each: node.found(mark or self.mark) for each, node in self.nodes.items()}
@@ -192,6 +198,61 @@ def test_nobody_goes_or_comes_while_a_backend_drains(where: str) -> None:
     assert cluster.ask("n2") == []  # it is out already: nothing moves
 
 
+@pytest.mark.parametrize("where", NODES)
+def test_nobody_leaves_the_cluster_while_a_backend_drains(where: str) -> None:
+    cluster = Cluster(**{where: Node(closing={POD: 3})})
+    (refusal,) = cluster.ask_to_leave("n2")
+    assert refusal.startswith(f"A backend still drains: {POD} of service web (3 connections on {where}).")
+    assert cluster.ask("n2") == [refusal]
+    cluster.nodes["n2"] = Node(vips=(), closing=cluster.nodes["n2"].closing)
+    assert cluster.ask_to_leave("n2") == []
+    cluster.nodes["n2"] = Node(reachable=False)
+    assert cluster.ask_to_leave("n2") == []
+
+
+def test_several_nodes_may_leave_the_cluster_and_so_may_the_last_director_of_a_vip() -> None:
+    assert Cluster(n1=Node(drained=True, vips=())).ask_to_leave("n2", "n3") == []
+
+
+@pytest.mark.parametrize("where", NODES)
+def test_director_that_does_not_tell_of_its_backends_is_a_reason_to_refuse(where: str) -> None:
+    cluster = Cluster(**{where: Node(blind="command ipvsadm: is not installed.\nInstall it.")})
+    wanted = [
+        f"Cannot see whether a backend drains on node {where}: command ipvsadm: is not installed. Install it."
+        " Mend it and run again."
+    ]
+    assert cluster.ask("n2") == wanted
+    assert cluster.ask_to_leave("n2") == wanted
+    cluster.nodes["n2"] = Node(drained=True, vips=(), blind=cluster.nodes["n2"].blind)
+    assert cluster.ask_back("n2") == wanted
+    assert cluster.ask("n2") == []  # it is out already: nothing moves
+
+
+def test_director_that_was_not_asked_is_a_reason_to_refuse() -> None:
+    cluster = Cluster()
+    hostvars = {each: node.found(cluster.mark) for each, node in cluster.nodes.items()}
+    del hostvars["n3"][plugin.SERVED]
+    (refusal,) = FILTERS["drain_refusals"](cluster.plan, hostvars=hostvars, nodes=NODES, asked=["n2"])
+    assert refusal.startswith("Cannot see whether a backend drains on node n3: nobody asked it.")
+
+
+def test_director_lost_between_two_questions_is_unreachable() -> None:
+    cluster = Cluster()
+    hostvars = {each: node.found(cluster.mark) for each, node in cluster.nodes.items()}
+    hostvars["n3"][plugin.SERVED] = {"unreachable": True, "msg": "no route to host"}
+    (refusal,) = FILTERS["drain_refusals"](cluster.plan, hostvars=hostvars, nodes=NODES, asked=["n2"])
+    assert refusal.startswith("Draining n2 beside n3, drained or unreachable, would take 2 nodes out")
+
+
+def test_of_two_runs_at_once_each_that_looks_after_both_notes_backs_off() -> None:
+    """Both have passed the first look; the one that writes its note last sees both."""
+    cluster = Cluster(n2=Node(drained=True), n3=Node(drained=True))
+    assert cluster.ask("n2")[0].startswith("Draining n2 beside n3, drained or unreachable, would take 2 nodes out")
+    assert cluster.ask("n3")[0].startswith("Draining n3 beside n2, drained or unreachable, would take 2 nodes out")
+    cluster.nodes["n1"] = Node(vips=())
+    assert [text[:23] for text in cluster.ask("n2", most=2)] == ["No other node announces"]
+
+
 def test_backend_without_connections_has_drained() -> None:
     assert Cluster(n1=Node(closing={POD: 0})).ask("n2") == []
 
@@ -220,6 +281,7 @@ states = st.builds(
     asks_to_leave=st.booleans(),
     vips=st.sampled_from([(), (WEB,), (DNS,), (WEB, DNS)]),
     closing=st.sampled_from([{}, {POD: 0}, {POD: 1}]),
+    blind=st.sampled_from(["", "command ipvsadm: failed"]),
 )
 
 
@@ -235,7 +297,8 @@ def test_what_is_allowed_is_safe(nodes: tuple[Node, Node, Node], asked: set[str]
     kept = {vip for name, node in heard.items() if name not in out and not node.asks_to_leave for vip in node.vips}
     assert lost <= kept
     if lost:
-        assert not any(count for node in cluster.nodes.values() if node.reachable for count in node.closing.values())
+        seen = [node for node in cluster.nodes.values() if node.reachable]
+        assert not any(node.blind or any(node.closing.values()) for node in seen)
 
 
 ROUTES = {

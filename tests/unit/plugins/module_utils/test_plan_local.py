@@ -47,6 +47,10 @@ def ready(backend: Data) -> bool:
     return bool(backend.get("ready", True) and not backend.get("terminating", False))
 
 
+def takes_new_connections(backend: Data) -> bool:
+    return ready(backend) and backend.get("weight", 1) > 0
+
+
 def test_node_serves_its_own_backends_only() -> None:
     plan = planned(local_web())
     assert held(plan.for_host("n1"), "web") == ["10.244.1.10"]
@@ -77,6 +81,43 @@ def test_node_whose_last_backend_drains_keeps_its_table_but_withdraws() -> None:
     assert held(n2, "web") == ["10.244.2.2"]
     assert ports(n2, WEB_VIP) == [80, 443]
     assert plan.for_host("n1")["announce"] == [WEB_VIP, DNS_VIP]
+
+
+def test_node_whose_only_backend_has_weight_0_keeps_its_table_but_withdraws() -> None:
+    data = local_web()
+    data["services"][0]["backends"][0]["weight"] = 0
+    plan = planned(data)
+    n2 = plan.for_host("n2")
+    assert plan.announcers == {WEB_VIP: ["n1"]}
+    assert n2["announce"] == [DNS_VIP]
+    assert held(n2, "web") == ["10.244.2.2"]
+    assert plan.warnings == planned(local_web()).warnings
+
+
+def test_one_backend_of_weight_above_0_is_enough_for_a_node() -> None:
+    data = local_web()
+    data["services"][0]["backends"][0]["weight"] = 0
+    data["services"][0]["backends"].append({"address": "10.244.2.3", "node": "n2"})
+    assert planned(data).announcers == {WEB_VIP: ["n1", "n2"]}
+
+
+def test_vip_whose_backends_all_have_weight_0_stays_announced_where_they_are() -> None:
+    """As with policy cluster: nobody takes new connections, and those that are open go on."""
+    data = local_web()
+    for backend in data["services"][0]["backends"]:
+        backend["weight"] = 0
+    assert planned(data).announcers == {WEB_VIP: ["n1", "n2"]}
+    data["services"][0]["backends"][0]["ready"] = False
+    assert planned(data).announcers == {WEB_VIP: ["n1"]}
+
+
+def test_draining_backend_does_not_count_for_its_weight() -> None:
+    """Of one that drains and one of weight 0, the latter keeps the VIP announced."""
+    data = local_web()
+    n2, n1 = data["services"][0]["backends"]
+    n2["terminating"] = True
+    n1["weight"] = 0
+    assert planned(data).announcers == {WEB_VIP: ["n1"]}
 
 
 def test_vip_is_withdrawn_everywhere_with_the_last_ready_backend() -> None:
@@ -163,8 +204,9 @@ def test_what_a_node_announces_it_can_serve(data: Data) -> None:
             if vip in services
             and all(
                 service["policy"] == "cluster"
-                or any(ready(backend) and backend["node"] == host for backend in service["backends"])
+                or any(able(backend) and backend["node"] == host for backend in service["backends"])
                 for service in services[vip]
+                for able in [takes_new_connections if any(map(takes_new_connections, service["backends"])) else ready]
             )
         ]
         assert made["announce"] == wanted

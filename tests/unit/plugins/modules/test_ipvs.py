@@ -116,6 +116,7 @@ def test_plan_item_is_taken_as_it_is(run) -> None:
             "drain_until": 1795363200.5,
         }
     ]
+    assert result["closing"] == [{"mark": 0xD00002, "family": "ipv4", "address": "10.244.1.2", "connections": 4}]
     assert isinstance(result["time"], float)
     assert not run(ipvs, director, services=[item])["changed"]
 

@@ -250,6 +250,18 @@ def test_connections_of_what_drains_are_counted(check_mode: bool) -> None:
     assert as_result(outcome, diff=False)["time"] == outcome.time
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_connections_of_what_has_weight_0_are_told(check_mode: bool) -> None:
+    """Whether it drains or not; one without connections needs nobody's care."""
+    fake = director(render([ONE]))
+    fake.active = {"10.0.0.1:0": 4}
+    quiet = ONE._replace(destinations=tuple(each._replace(weight=0) for each in ONE.destinations))
+    for asked in (wish(quiet, purge=False), draining_wish("10.0.0.1", purge=False)):
+        outcome = reconcile(fake, asked, check_mode=check_mode)
+        assert outcome.closing == (((*ONE.key, "10.0.0.1"), 4),)
+    assert reconcile(fake, wish(ONE, purge=False), check_mode=True).closing == ()
+
+
 def test_connections_are_counted_after_the_weight_was_taken() -> None:
     """One that began before the write must not be missed, as the pod is removed when none is left."""
 
