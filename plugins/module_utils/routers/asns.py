@@ -43,8 +43,10 @@ def parse_router_asn(item: str, router: Mapping[str, Any], router_asn: Any, node
     router_set = "asn" in router or is_set(router_asn)
     number = parse_asn(variable, value if router_set else ROUTER_ASN)
     if number == node_asn and not (router_set and node_set):
-        raise _by_default(variable, "dsr_node_asn", number) if router_set else _by_default(
-            "dsr_node_asn", "dsr_router_asn", number
+        raise (
+            _by_default(variable, "dsr_node_asn", number)
+            if router_set
+            else _by_default("dsr_node_asn", "dsr_router_asn", number)
         )
     return number
 

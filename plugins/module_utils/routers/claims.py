@@ -88,8 +88,8 @@ def _one_setting(item: str, ours: Claims, whose: str, theirs: Claims) -> None:
             variable = next((_VARIABLES[word] for word in name.split() if word in _VARIABLES), "")
             raise DsrError(
                 item,
-                f"{variable or 'the role'} gives '{name} {mine}', but {whose} has '{name} {foreign}', and this is for the"
-                " whole router",
+                f"{variable or 'the role'} gives '{f'{name} {mine}'.strip()}', but {whose} has"
+                f" '{f'{name} {foreign}'.strip()}', and this is for the whole router",
                 f"Set {variable} to that, or change the other" if variable else "Delete it there",
             )
 

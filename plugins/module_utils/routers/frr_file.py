@@ -60,8 +60,8 @@ def shared(text: str) -> frozenset[str]:
 def missing(text: str, running: str, cluster: str, started: str = "") -> list[str]:
     """Lines of a block that the running configuration lacks.
 
-    running: with what `show version` says. started: the command line of bgpd. Both tell the number of next hops that FRR
-    has by itself, and does not show.
+    running: with what `show version` says. started: the command line of bgpd. Both tell the number of next hops that
+    FRR has by itself, and does not show.
     """
     held = {line.strip() for line in running.splitlines()}
     ours = re.compile(_OURS.format(re.escape(cluster)))

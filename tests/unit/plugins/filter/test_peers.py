@@ -61,7 +61,10 @@ def test_asn_that_is_none_names_the_router(asn: Any, reason: str) -> None:
     ("options", "message"),
     [
         ({"router_asn": 64513}, "^dsr_router_asn: is 64513, and so is dsr_node_asn by default"),
-        ({"node_asn": 64512}, "^dsr_node_asn: is 64512, and so is dsr_router_asn by default: .* Set dsr_router_asn too"),
+        (
+            {"node_asn": 64512},
+            "^dsr_node_asn: is 64512, and so is dsr_router_asn by default: .* Set dsr_router_asn too",
+        ),
         ({"node_asn": 0}, "^dsr_node_asn: 0 is reserved"),
         ({"router_asn": -1}, "^dsr_router_asn: is -1, out of range"),
     ],

@@ -63,7 +63,10 @@ def test_without_a_daemon_there_is_nothing_to_remove_and_nowhere_to_write(capsys
         ({"router_id": "2001:db8::1"}, "router_id: '2001:db8::1' is no IPv4 address"),
         ({"listen_ranges": ["198.51.100.0/24"]}, "lies in none of dsr_listen_ranges"),
         ({"take_back": -1}, "router_take_back: is -1, out of range"),
-        ({"max_paths": 1, "nodes": [*NODES, {"name": "n2", "addresses": ["192.0.2.12"]}]}, "dsr_max_paths: is 1, but 2"),
+        (
+            {"max_paths": 1, "nodes": [*NODES, {"name": "n2", "addresses": ["192.0.2.12"]}]},
+            "dsr_max_paths: is 1, but 2",
+        ),
         ({"vip_pools": ["192.0.2.0/24"]}, "dsr_vip_pools: 192.0.2.0/24 holds 192.0.2.11 of node n1"),
         ({"nodes": []}, "has no address family in common with the nodes"),
     ],

@@ -105,7 +105,7 @@ ELSEWHERE = (
             r" 'bgp router-id 192\.0\.2\.77', .* Set router_id to that, or change the other",
         ),
         (SPREAD, {}, "dsr_max_paths gives 'ipv4 maximum-paths 64', but the rest .* has 'ipv4 maximum-paths 16'"),
-        (RELAXED, {}, "the role gives 'bgp bestpath as-path multipath-relax ', but the rest"),
+        (RELAXED, {}, "the role gives 'bgp bestpath as-path multipath-relax', but the rest"),
     ],
 )
 def test_settings_of_the_operator_are_not_overridden(
@@ -163,7 +163,7 @@ def test_router_id_of_bird_stays_while_a_cluster_wants_it(tmp_path: Path) -> Non
     assert shared_id(machine) == []
 
 
-@pytest.mark.parametrize("line", ["router id 192.0.2.77;\n", "router id 192.0.2.1;\n", "router id from \"eth0\";\n"])
+@pytest.mark.parametrize("line", ["router id 192.0.2.77;\n", "router id 192.0.2.1;\n", 'router id from "eth0";\n'])
 def test_router_id_of_birds_operator(tmp_path: Path, line: str) -> None:
     machine = Machine(tmp_path, f"# router id 192.0.2.5;\n{line}")
     if "77" in line:
