@@ -29,7 +29,10 @@ from ansible.module_utils import basic
 Options = Mapping[str, Any]
 Result = dict[str, Any]
 MODULES = "ansible_collections.baremetal.dsr.plugins.modules"
-LOADED = {name: importlib.import_module(f"{MODULES}.{name}") for name in ("bgp_router", "ipvs", "pods", "steering")}
+LOADED = {
+    name: importlib.import_module(f"{MODULES}.{name}")
+    for name in ("bgp_info", "bgp_router", "ipvs", "pods", "steering")
+}
 
 
 class Failed(Exception):

@@ -30,6 +30,7 @@ def plan(
     tunnel: Any = "ipip",
     mtu: Any = 1500,
     overlay_overhead: Any = 0,
+    routers: Any = (),
 ) -> HostPlan:
     """Plan of one host as plain, JSON-ready data, its warnings shown too; AnsibleFilterError on bad input."""
     try:
@@ -42,6 +43,7 @@ def plan(
             "tunnel": _plain("dsr_tunnel", tunnel),
             "mtu": _plain("dsr_mtu", mtu),
             "overlay_overhead": _plain("dsr_overlay_overhead", overlay_overhead),
+            "routers": _plain("routers", routers),
         }
         made = plan_all(json.dumps(given)).for_host(str(host))
     except DsrError as error:

@@ -17,7 +17,9 @@ description:
     without ending sessions that did not change.
   - Before that a timer of systemd is armed which puts the former file back. O(state=confirmed), in a later task, stops
     it once the sessions that were up are up again. So a change that cuts off Ansible, or the sessions, undoes itself.
-  - Several clusters may share a router. What they cannot share is told before anything is changed.
+  - Several clusters may share a router. What they cannot share is told before anything is changed, and so is a change
+    of another cluster that waits to be confirmed.
+  - Fails where the operator's own configuration has another AS number, router id or number of next hops, or a node.
   - Where C(write memory) of FRR has taken the markers away, the cluster's lines are found by their names.
 options:
   state:
@@ -123,7 +125,7 @@ options:
     type: int
     default: 10000
   max_paths:
-    description: Next hops of one route.
+    description: Next hops of one route, at most V(128), and at least as many as there are nodes if those are fewer.
     type: int
     default: 64
   graceful_restart:

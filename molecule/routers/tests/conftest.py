@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -75,18 +76,55 @@ def peering(providers, password) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def bgp_router(ssh: list[str], providers) -> Iterator[Callable[..., dict[str, Any]]]:
-    """bgp_router("r1", state="confirmed"): run that module of this checkout on a router; what it returned."""
+def routers(ssh: list[str], providers) -> Iterator[dict[str, Node]]:
+    """The routers, on which modules of this checkout can be run."""
     nodes = {name: Node(name, ssh) for name in providers}
-
-    def run(router: str, **options: Any) -> dict[str, Any]:
-        (result,) = nodes[router].modules(("bgp_router", options))
-        return result
-
-    yield run
+    yield nodes
     for node in nodes.values():
         node.run("rm -rf /tmp/dsr-tables")
         node.end()
+
+
+@pytest.fixture
+def bgp_router(routers) -> Callable[..., dict[str, Any]]:
+    """bgp_router("r1", state="confirmed"): run that module on a router; what it returned."""
+
+    def run(router: str, **options: Any) -> dict[str, Any]:
+        (result,) = routers[router].modules(("bgp_router", options))
+        return result
+
+    return run
+
+
+@pytest.fixture
+def unbroken(routers, providers, until) -> Callable[[str], AbstractContextManager[None]]:
+    """`with unbroken("r1"):` each of the six sessions with the nodes is up before, and the same one is afterwards."""
+    age, slack = 20, 10
+
+    def uptimes(router: str) -> dict[str, int]:
+        (told,) = routers[router].modules(("bgp_info", {"provider": providers[router]}))
+        return {each["name"]: each["uptime"] or 0 for each in told["sessions"] if each["state"] == "established"}
+
+    def old_enough(router: str) -> bool:
+        found = uptimes(router).values()
+        return len(found) == 6 and min(found) >= age
+
+    @contextmanager
+    def watch(router: str) -> Iterator[None]:
+        until(lambda: old_enough(router), 90)
+        before = uptimes(router)
+        start = time.monotonic()
+        yield
+        after = uptimes(router)
+        # One that came up again since the start is `slack` seconds short of this, however long the question took.
+        least = time.monotonic() - start + slack
+        assert {name: up for name, up in after.items() if name in before and up >= least}.keys() == before.keys(), (
+            before,
+            after,
+            least,
+        )
+
+    return watch
 
 
 class Power:

@@ -17,6 +17,12 @@ COUNT = 10
 CLIENT = {4: "198.51.100.10", 6: "2001:db8:c::10"}
 CONFIG = {"frr": "/etc/frr/frr.conf", "bird": "/etc/bird/bird.conf"}
 RUNNING = {"frr": "vtysh -c 'show running-config'", "bird": "birdc show protocols all"}
+MORE_POOLS = ["203.0.113.0/24", "2001:db8:f::/64", "198.18.1.0/24"]
+SECOND = {
+    "cluster": "second",
+    "vip_pools": ["198.18.0.0/24"],
+    "nodes": [{"name": "s1", "addresses": ["192.0.2.200", "2001:db8:fab::200"]}],
+}
 RUNNING_LIMIT = {"frr": r"maximum-prefix 77\b", "bird": r"Import limit: +77\b"}
 
 
@@ -95,6 +101,52 @@ def test_change_that_nobody_confirms_is_taken_back(machine, providers, peering, 
         assert machine(router).run("test -e /run/baremetal-dsr-router").rc != 0
         for version in (4, 6):
             until(lambda at=(router, version): set(sessions(*at).values()) == {"Established"}, 20)
+
+
+@pytest.mark.parametrize("change", [{"max_prefixes": 77}, {"vip_pools": MORE_POOLS}], ids=["limit", "pool"])
+def test_sessions_that_a_change_does_not_touch_go_on(
+    providers, peering, bgp_router, unbroken, hops, vips, router: str, change: dict[str, Any]
+) -> None:
+    with unbroken(router):
+        for wanted in (change, {}):
+            assert bgp_router(router, **peering(router, **wanted))["changed"]
+            assert bgp_router(router, provider=providers[router], state="confirmed")["changed"]
+            assert [hops(vip, router) for vip in vips] == [{"11", "12", "13"}] * len(vips)
+    assert not bgp_router(router, **peering(router, _ansible_check_mode=True))["changed"]
+
+
+def test_second_cluster_comes_and_goes_beside_the_first(
+    machine, providers, peering, bgp_router, unbroken, hops, vips, router: str
+) -> None:
+    def file() -> str:
+        return str(machine(router).check_output(f"cat {CONFIG[providers[router]]}"))
+
+    def first() -> str:
+        block = re.search(r"^[!#] BEGIN baremetal\.dsr dsr$.*?^[!#] END baremetal\.dsr dsr$", file(), re.M | re.S)
+        assert block
+        return block[0]
+
+    second = {"provider": providers[router], "cluster": "second"}
+    before, block = file(), first()
+    with unbroken(router):
+        try:
+            told = bgp_router(router, **peering(router, **SECOND))
+            assert (told["changed"], told["clusters"]) == (True, ["dsr", "second"])
+            with pytest.raises(AssertionError, match="a change of cluster second on this router waits"):
+                bgp_router(router, **peering(router, max_prefixes=77, _ansible_check_mode=True))
+            assert bgp_router(router, **second, state="confirmed")["changed"]
+            assert first() == block
+            assert "192.0.2.200" in machine(router).check_output(RUNNING[providers[router]])
+            assert [hops(vip, router) for vip in vips] == [{"11", "12", "13"}] * len(vips)
+            for cluster in ({}, SECOND):
+                assert not bgp_router(router, **peering(router, **cluster, _ansible_check_mode=True))["changed"]
+            third = {**SECOND, "cluster": "third", "nodes": [{"name": "t1", "addresses": ["192.0.2.201"]}]}
+            with pytest.raises(AssertionError, match="its VIP pool .* overlaps .* of cluster second"):
+                bgp_router(router, **peering(router, **third, _ansible_check_mode=True))
+        finally:
+            bgp_router(router, **second, state="absent")
+        assert file() == before
+    assert [hops(vip, router) for vip in vips] == [{"11", "12", "13"}] * len(vips)
 
 
 def test_drain_and_undrain_break_no_flow(playbook, flows, hops, vips, providers, peered) -> None:

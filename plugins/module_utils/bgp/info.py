@@ -48,17 +48,28 @@ def info(
 
 
 def _provider(runner: Runner, named: str | None) -> str:
+    """Where both daemons are installed, the one that answers; FRR if both or none do."""
     if named or os.path.exists(SPEAKER_SOCKET):
         return "bird"
-    if runner.has("vtysh"):
-        return "frr"
-    if runner.has("birdc"):
-        return "bird"
+    frr, bird = runner.has("vtysh"), runner.has("birdc")
+    if frr and bird:
+        return "bird" if not _frr_answers(runner) and _bird_answers(runner) else "frr"
+    if frr or bird:
+        return "frr" if frr else "bird"
     raise DsrError(
         "BGP daemon",
         "there is none on this machine: neither birdc nor vtysh is found",
         "Apply the role baremetal.dsr.speaker to a node or baremetal.dsr.router to a router first",
     )
+
+
+def _frr_answers(runner: Runner) -> bool:
+    """Without bgpd, vtysh answers as well, that it does not run."""
+    return runner.run(["vtysh", "-c", "show bgp neighbors json"], None, writes=False).out.lstrip().startswith("{")
+
+
+def _bird_answers(runner: Runner) -> bool:
+    return runner.run(["birdc", "-r", "-s", BIRD_SOCKET, "show", "status"], None, writes=False).rc == 0
 
 
 def _only_packaged_bird() -> bool:

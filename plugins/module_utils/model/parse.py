@@ -11,6 +11,7 @@ from typing import Any, Final
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import (
     Address,
     Prefix,
+    PrefixTable,
     parse_address,
     parse_prefix,
 )
@@ -49,6 +50,7 @@ def parse_cluster(
     tunnel: Any = "ipip",
     mtu: Any = 1500,
     overlay_overhead: Any = 0,
+    routers: Any = (),
 ) -> Cluster:
     """Cluster from plain inventory data.
 
@@ -64,7 +66,7 @@ def parse_cluster(
     vip_pools: ["network/length", ...]
     mark_base, mark_mask: the marks owned are those with mark & mask == base.
     tunnel: of services that state none. mtu: bytes, of the network between the nodes. overlay_overhead: bytes that an
-    overlay between the nodes adds to a packet.
+    overlay between the nodes adds to a packet. routers: [{name, addresses: [...]}].
 
     DsrError names the problems found, a line each: first those of everything but services; when there are none of
     these, those of services.
@@ -85,7 +87,7 @@ def parse_cluster(
             with problems:
                 pools.append(parse_prefix("dsr_vip_pools", value))
     known = _parse_nodes(nodes, problems)
-    _check_pools(pools, known.values(), problems)
+    _check_pools(pools, known.values(), _router_addresses(routers, problems), problems)
     problems.raise_any()
 
     parsed = ServiceParser(known, pools, tunnel, problems).parse(services)
@@ -94,6 +96,7 @@ def parse_cluster(
     with problems:
         _check_mtu(mtu, parsed)
     problems.raise_any()
+    _check_backends(pools, parsed)
     return Cluster(
         services=tuple(sorted(parsed, key=lambda service: service.name)),
         nodes=known,
@@ -105,23 +108,53 @@ def parse_cluster(
     )
 
 
-def _check_pools(pools: Iterable[Prefix], nodes: Iterable[Node], problems: Problems) -> None:
-    """A router that took host routes of pods or nodes from a node would send their packets to it."""
-    nodes = list(nodes)
+def _check_pools(
+    pools: Iterable[Prefix], nodes: Iterable[Node], routers: Iterable[tuple[str, Address]], problems: Problems
+) -> None:
+    """A router that took host routes of pods, nodes or routers from a node would send their packets to it."""
+    nodes, routers = list(nodes), list(routers)
     for pool in pools:
         with problems:
-            _check_pool(pool, nodes)
+            _check_pool(pool, nodes, routers)
 
 
-def _check_pool(pool: Prefix, nodes: Iterable[Node]) -> None:
-    cure = "Take the VIPs from a network of their own"
+def _check_pool(pool: Prefix, nodes: Iterable[Node], routers: Iterable[tuple[str, Address]]) -> None:
     for node in nodes:
-        for address in node.addresses:
+        for address in (*node.addresses, *node.tunnel_addresses):
             if pool.holds(address):
-                raise DsrError("dsr_vip_pools", f"{pool.text} holds {address.text} of node {node.name}", cure)
+                raise _in_pool(f"{pool.text} holds {address.text} of node {node.name}")
         for cidr in node.pod_cidrs:
             if pool.overlaps(cidr):
-                raise DsrError("dsr_vip_pools", f"{pool.text} overlaps {cidr.text}, pods of node {node.name}", cure)
+                raise _in_pool(f"{pool.text} overlaps {cidr.text}, pods of node {node.name}")
+    for name, address in routers:
+        if pool.holds(address):
+            raise _in_pool(f"{pool.text} holds {address.text} of router {name}")
+
+
+def _check_backends(pools: Iterable[Prefix], services: Iterable[Service]) -> None:
+    """Those of nodes with pod_cidrs lie in these, which were checked."""
+    table = PrefixTable((pool, pool.text) for pool in pools)
+    for service in services:
+        for backend in service.backends:
+            pool = table.owner(backend.address)
+            if pool is not None:
+                raise _in_pool(f"{pool} holds {backend.address.text}, a backend of service {service.name}")
+
+
+def _in_pool(reason: str) -> DsrError:
+    return DsrError("dsr_vip_pools", reason, "Take the VIPs from a network of their own")
+
+
+def _router_addresses(routers: Any, problems: Problems) -> list[tuple[str, Address]]:
+    found = []
+    with problems:
+        for value in sequence("routers", routers, "mappings with name and addresses"):
+            name = str(mapping("routers", value, ["name", "addresses"]).get("name"))
+            item = f"router {name}, addresses"
+            with problems:
+                for address in sequence(item, value.get("addresses"), "addresses"):
+                    found.append((name, parse_address(item, address)))
+    return found
 
 
 def _check_mtu(mtu: int, services: Iterable[Service]) -> None:

@@ -23,17 +23,20 @@ FRESH = (
 )
 """Its protocol device must keep the name: BIRD loses the interfaces when one takes the place of another."""
 
-_HIDDEN = re.compile(r'(\bpassword\s+)"[^"]*"')
-_BOTH_ENDS = re.compile(r"^\s*(local as .*|neighbor .* as \d+|password .*|ttl security .*);$", re.MULTILINE)
+_HIDDEN = re.compile(r'(\bpassword\s+)(?:"[^"\n]*"?|[^\s"(]\S*)')
+_BOTH_ENDS = re.compile(r"^\s*(?:neighbor .* )?((?:local )?as \d+|password .*|ttl security .*);$", re.MULTILINE)
+_ROUTER_ID = "# router id {}"
+"""Stands in the block of a cluster that wants this router id, which stands in the block that all share."""
 _COMMENTS = re.compile(r"/\*.*?(?:\*/|\Z)|#[^\n]*", re.DOTALL)
 _NAMES = re.compile(r"^protocol bgp '([^']+)'", re.MULTILINE)
 
 
 def block(peering: Peering) -> str:
-    return "".join(f"{line}\n" for line in bird.sessions(peering))
+    wish = [_ROUTER_ID.format(peering.router_id)] if peering.router_id else []
+    return "".join(f"{line}\n" for line in (*wish, *bird.sessions(peering)))
 
 
-def shared_block(path: str, foreign: str, blocks: Iterable[str], router_id: str, max_paths: int) -> str:
+def shared_block(path: str, foreign: str, blocks: Iterable[str], max_paths: int) -> str:
     """What the daemon needs once for all clusters, as far as the operator's own part does not have it.
 
     max_paths: next hops of one route. DsrError if the operator's kernel protocol would install one next hop only.
@@ -44,14 +47,15 @@ def shared_block(path: str, foreign: str, blocks: Iterable[str], router_id: str,
     if not clusters:
         return ""
     versions = [version for version in (4, 6) if f"-nodes{version}' {{" in ours]
-    return "".join(f"{line}\n" for line in _shared(path, plain, ours, clusters, versions, router_id, max_paths))
+    return "".join(f"{line}\n" for line in _shared(path, plain, ours, clusters, versions, max_paths))
 
 
 def _shared(
-    path: str, plain: str, ours: str, clusters: list[str], versions: list[int], router_id: str, max_paths: int
+    path: str, plain: str, ours: str, clusters: list[str], versions: list[int], max_paths: int
 ) -> Iterator[str]:
-    if router_id and not re.search(r"\brouter\s+id\b", plain):
-        yield f"router id {router_id};"
+    wish = claims(ours).settings
+    if wish and not re.search(r"\brouter\s+id\b", plain):
+        yield from (f"{name} {value};" for name, value in wish.items())
     if not _bodies(plain, "device"):
         yield from ("protocol device 'dsr-device' {", "}")
     if "\tbfd {" in ours and not _bodies(plain, "bfd"):
@@ -81,7 +85,13 @@ def claims(text: str) -> Claims:
         pools=tuple(net.strip().partition("{")[0] for each in nets for net in each.split(", ")),
         neighbors=frozenset(re.findall(r"^\s*neighbor ([0-9a-fA-F.:]+) ", text, re.MULTILINE)),
         ranges=tuple(re.findall(r"^\s*neighbor range (\S+) ", text, re.MULTILINE)),
+        settings=dict(re.findall(r"^# (router id) (\S+)$", text, re.MULTILINE)),
     )
+
+
+def operator_claims(foreign: str) -> Claims:
+    """What the operator's own part sets that a cluster may want, too."""
+    return Claims(settings=dict(re.findall(r"\b(router id)\s+([0-9.]+)\s*;", _COMMENTS.sub("", foreign))))
 
 
 def hidden(text: str) -> str:

@@ -6,26 +6,28 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Union
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Union
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._fields import Problems
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
+_VARIABLES: Final = {"maximum-paths": "dsr_max_paths", "router-id": "router_id", "id": "router_id"}
+"""What gives these settings, by a word of theirs."""
+
 
 @dataclass(frozen=True)
 class Claims:
-    """What a piece of configuration holds. neighbors: addresses. paths: lines about the number of next hops."""
+    """What a piece of configuration holds. neighbors: addresses. settings: of the whole router, with their values."""
 
     asn: int | None = None
     pools: tuple[str, ...] = ()
     neighbors: frozenset[str] = frozenset()
     ranges: tuple[str, ...] = ()
-    router_id: str = ""
-    paths: frozenset[str] = frozenset()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_other_cluster(cluster: str, ours: Claims, other: str, theirs: Claims, *, one_asn: bool) -> None:
@@ -52,8 +54,8 @@ def check_other_cluster(cluster: str, ours: Claims, other: str, theirs: Claims, 
     if one_asn:
         with problems:
             _one_asn(item, ours, f"cluster {other}", theirs)
-        with problems:
-            _one_setting(item, ours, other, theirs)
+    with problems:
+        _one_setting(item, ours, f"cluster {other}", theirs)
     problems.raise_any()
 
 
@@ -61,6 +63,7 @@ def check_operator(cluster: str, ours: Claims, theirs: Claims) -> None:
     """DsrError if the operator's own part of the configuration has what ours would change."""
     item = f"cluster {cluster}"
     _one_asn(item, ours, "the rest of its configuration", theirs)
+    _one_setting(item, ours, "the rest of its configuration", theirs)
     for address in sorted(ours.neighbors & theirs.neighbors):
         raise DsrError(
             item,
@@ -78,23 +81,17 @@ def _one_asn(item: str, ours: Claims, whose: str, theirs: Claims) -> None:
         )
 
 
-def _one_setting(item: str, ours: Claims, other: str, theirs: Claims) -> None:
-    for name, mine, foreign in (
-        ("dsr_max_paths", _paths(ours, theirs), _paths(theirs, ours)),
-        ("router_id", ours.router_id, theirs.router_id),
-    ):
-        if mine and foreign and mine != foreign:
+def _one_setting(item: str, ours: Claims, whose: str, theirs: Claims) -> None:
+    for name in sorted(ours.settings.keys() & theirs.settings.keys()):
+        mine, foreign = ours.settings[name], theirs.settings[name]
+        if mine != foreign:
+            variable = next((_VARIABLES[word] for word in name.split() if word in _VARIABLES), "")
             raise DsrError(
                 item,
-                f"{name} gives '{mine}', but cluster {other} has '{foreign}', and this is for the whole router",
-                f"Use the same {name} for all clusters of this router",
+                f"{variable or 'the role'} gives '{f'{name} {mine}'.strip()}', but {whose} has"
+                f" '{f'{name} {foreign}'.strip()}', and this is for the whole router",
+                f"Set {variable} to that, or change the other" if variable else "Delete it there",
             )
-
-
-def _paths(claims: Claims, other: Claims) -> str:
-    """The line that differs, of the kind (iBGP or eBGP) that both have."""
-    kinds = {line.rpartition(" ")[0] for line in claims.paths} & {line.rpartition(" ")[0] for line in other.paths}
-    return ", ".join(sorted(line for line in claims.paths if line.rpartition(" ")[0] in kinds))
 
 
 def _overlaps(ours: Iterable[str], theirs: Iterable[str]) -> list[tuple[str, str]]:

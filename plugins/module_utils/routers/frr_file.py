@@ -14,14 +14,19 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering impo
 
 COMMENT = "!"
 _OURS = r"{}-(?:nodes[46]|vip[46]|in[46]|out|drain|bfd)(?![A-Za-z0-9-])"
-_HIDDEN = re.compile(r"^(\s*neighbor \S+ password )\S.*$", re.MULTILINE)
+_HIDDEN = re.compile(r"(\bpassword[ \t]+)\S.*")
 _SHARED = re.compile(r"^\s*(router bgp .*|neighbor \S+ (?:remote-as|password|ttl-security) .*)$", re.MULTILINE)
 _BGP = re.compile(r"^router bgp \d+[ \t]*\n(?P<body>(?:[ \t]+.*\n|!.*\n)*)exit[ \t]*\n(?:!\n)?", re.MULTILINE)
 _RESHAPED = re.compile(r".* activate|.* description .*|bgp community-list .*|match community .*")
 """What FRR does not show where it does it by itself, or may show in other words in another release."""
 
+_SETTING = re.compile(
+    r"(bgp router-id|bgp bestpath as-path multipath-relax|bgp listen limit|maximum-paths ibgp|maximum-paths)(?: (.+))?"
+)
+"""What belongs to the whole router, and no cluster's name is in it."""
+
 _WITHOUT_USE = re.compile(
-    r"!|bgp bestpath as-path multipath-relax|bgp listen limit \d+|address-family ipv[46] unicast"
+    r"!|bgp router-id \S+|bgp bestpath as-path multipath-relax|bgp listen limit \d+|address-family ipv[46] unicast"
     r"|exit-address-family|maximum-paths (?:ibgp )?\d+"
 )
 
@@ -38,8 +43,7 @@ def claims(text: str) -> Claims:
         pools=tuple(re.findall(r"^ip(?:v6)? prefix-list \S+-vip[46] seq \d+ permit (\S+)", text, re.MULTILINE)),
         neighbors=frozenset(re.findall(r"^\s*neighbor ([0-9a-fA-F.:]+) ", text, re.MULTILINE)),
         ranges=tuple(re.findall(r"^\s*bgp listen range (\S+) ", text, re.MULTILINE)),
-        router_id="".join(re.findall(r"^\s*bgp router-id (\S+)", text, re.MULTILINE)[:1]),
-        paths=frozenset(re.findall(r"^\s*(maximum-paths .*?)[ \t]*$", text, re.MULTILINE)),
+        settings=_settings(text),
     )
 
 
@@ -53,12 +57,32 @@ def shared(text: str) -> frozenset[str]:
     return frozenset(_SHARED.findall(text))
 
 
-def missing(text: str, running: str, cluster: str) -> list[str]:
-    """Lines of a block that the running configuration lacks."""
+def missing(text: str, running: str, cluster: str, started: str = "") -> list[str]:
+    """Lines of a block that the running configuration lacks.
+
+    running: with what `show version` says. started: the command line of bgpd. Both tell the number of next hops that
+    FRR has by itself, and does not show.
+    """
     held = {line.strip() for line in running.splitlines()}
     ours = re.compile(_OURS.format(re.escape(cluster)))
-    lines = (line.strip() for line in text.splitlines() if ours.search(line))
-    return [line for line in lines if line not in held and not _RESHAPED.fullmatch(line)]
+    lines = [line.strip() for line in text.splitlines() if ours.search(line)]
+    lacking = [line for line in lines if line not in held and not _RESHAPED.fullmatch(line)]
+    wanted, settings = _settings(text), _settings(running)
+    usual = re.search(r"(?:^|\s)(?:-e|--ecmp)[ =]?(\d+)", started) or re.search(r"--enable-multipath=(\d+)", running)
+    for name, value in wanted.items():
+        unseen = name not in settings and "maximum-paths" in name and (usual is None or usual[1] == value)
+        if settings.get(name) != value and not unseen:
+            lacking.append(f"{name} {value}".strip())
+    return lacking
+
+
+def unmarked_pools(text: str) -> dict[str, tuple[str, ...]]:
+    """The pools of each cluster whose lines stand outside of any block, as `write memory` leaves them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, pool in re.findall(r"^ip(?:v6)? prefix-list (\S+)-vip[46] seq \d+ permit (\S+)", text, re.MULTILINE):
+        if re.search(rf"^\s*neighbor {re.escape(name)}-nodes[46] peer-group[ \t]*$", text, re.MULTILINE):
+            found[name] = (*found.get(name, ()), pool)
+    return found
 
 
 def holds(text: str, cluster: str) -> bool:
@@ -72,6 +96,25 @@ def without_cluster(text: str, cluster: str) -> str:
         return text
     kept = "".join(_kept(text, cluster))
     return _BGP.sub(lambda found: found[0] if _used(found["body"]) else "", kept)
+
+
+def _settings(text: str) -> dict[str, str]:
+    """The settings of BGP in the default VRF, each with its address family before its first words."""
+    found: dict[str, str] = {}
+    inside, family = False, ""
+    for line in text.splitlines():
+        words = " ".join(line.split())
+        if line[:1] not in ("", " ", "\t", "!"):
+            inside, family = bool(re.fullmatch(r"router bgp \d+", words)), ""
+        elif words.startswith("address-family "):
+            family = words.split(" ", 1)[1]
+        elif words == "exit-address-family":
+            family = ""
+        setting = _SETTING.fullmatch(words) if inside else None
+        if setting:
+            where = f"{family.split()[0] if family else 'ipv4'} " if "maximum-paths" in setting[1] else ""
+            found[where + setting[1]] = setting[2] or ""
+    return found
 
 
 def _used(body: str) -> bool:

@@ -25,6 +25,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering impo
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
 FRR_CONFIG: Final = "/etc/frr/frr.conf"
+FRR_BGPD: Final = "/run/frr/bgpd.pid"
 BIRD_CONFIG: Final = "/etc/bird/bird.conf"
 BIRD_SOCKET: Final = "/run/bird/bird.ctl"
 BIRD_PACKAGED: Final = ("/usr/share/bird2/bird.conf", "/usr/share/bird3/bird.conf", "/usr/share/bird/bird.conf")
@@ -136,6 +137,8 @@ class Frr(Router):
         if peering:
             foreign = frr_file.without_cluster(found.foreign, cluster)
             self._conflicts(cluster, peering, found.blocks, one_asn=True)
+            for other, pools in frr_file.unmarked_pools(foreign).items():
+                check_other_cluster(cluster, frr_file.claims(block), other, Claims(pools=pools), one_asn=True)
             check_operator(cluster, frr_file.claims(block), frr_file.claims(foreign))
         if frr_file.holds(found.foreign, cluster):
             # `write memory` has taken the markers; where it was run, it has taken those of every cluster.
@@ -148,13 +151,16 @@ class Frr(Router):
     def differs(self, text: str, cluster: str) -> list[str] | None:
         if not self._runner.has("vtysh"):
             return None
-        result = self._runner.run(["vtysh", "-c", "show running-config"], None, writes=False)
+        argv = ["vtysh", "-c", "show version", "-c", "show running-config"]
+        result = self._runner.run(argv, None, writes=False)
         if result.rc != 0:
             return None
         block = self.own(text, cluster)
         if not block:
             return [f"lines of cluster {cluster}"] if frr_file.holds(result.out, cluster) else []
-        return [frr_file.hidden(line) for line in frr_file.missing(block, result.out, cluster)]
+        argv = ["pgrep", "--list-full", "--pidfile", FRR_BGPD, "bgpd"]
+        started = self._runner.run(argv, None, writes=False).out
+        return [frr_file.hidden(line) for line in frr_file.missing(block, result.out, cluster, started)]
 
     def _checker(self, path: str) -> list[str]:
         return ["vtysh", "-C", "-f", path]
@@ -209,11 +215,11 @@ class Bird(Router):
         if peering:
             self._conflicts(cluster, peering, blocks, one_asn=False)
             blocks[cluster] = bird_file.block(peering)
+            check_operator(cluster, self.claims(blocks[cluster]), bird_file.operator_claims(found.foreign))
         old = found.blocks.get(bird_file.SHARED, "")
         limits = [int(each) for each in re.findall(r"merge paths yes limit (\d+)", old)]
-        router_id = peering.router_id if peering else "".join(re.findall(r"^router id (\S+);", old, re.MULTILINE))
         paths = max([peering.max_paths] if peering and len(blocks) == 1 else [*limits, *_paths(peering)] or [64])
-        shared = bird_file.shared_block(self.path, found.foreign, blocks.values(), router_id, paths)
+        shared = bird_file.shared_block(self.path, found.foreign, blocks.values(), paths)
         current = with_block(current, self.comment, cluster, blocks.get(cluster, ""))
         current = with_block(current, self.comment, bird_file.SHARED, shared)
         if not blocks and current == bird_file.FRESH.format(self.found) and os.path.exists(self.found):

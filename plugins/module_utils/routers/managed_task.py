@@ -37,6 +37,8 @@ def run(runner: Runner, params: Mapping[str, Any], *, check_mode: bool) -> dict[
         return {"changed": False if check_mode else confirm(router, take_back)}
     present = params["state"] == "present"
     change = plan(router, cluster, peering(params) if present else None, unconfirmed=take_back.pending)
+    if change.changed:
+        take_back.check_alone()
     if change.changed and not check_mode:
         if not present and take_back.pending:
             take_back.disarm()

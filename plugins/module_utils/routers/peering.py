@@ -29,6 +29,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils._fields import (
     shown,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.asns import is_set, parse_node_asn, parse_router_asn
 
 PASSWORD_PLACEHOLDER: Final = "REPLACE-WITH-THE-BGP-PASSWORD"
 """Stands where the secret goes. A router that gets it as it is refuses every node, and lets nobody in."""
@@ -36,6 +37,7 @@ PASSWORD_PLACEHOLDER: Final = "REPLACE-WITH-THE-BGP-PASSWORD"
 MAX_DYNAMIC_NEIGHBORS: Final = 1000
 """Sessions a router accepts from the listen ranges. The daemons' own default of 100 is 50 dual-stack nodes."""
 
+_MOST_PATHS: Final = 128
 _BITS: Final = {4: 32, 6: 128}
 _MACHINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}")
 CLUSTER: Final = r"[A-Za-z0-9][A-Za-z0-9-]{0,19}"
@@ -44,7 +46,6 @@ CLUSTER: Final = r"[A-Za-z0-9][A-Za-z0-9-]{0,19}"
 _CLUSTER: Final = re.compile(CLUSTER)
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_-]{0,62}")
 _PASSWORD: Final = re.compile(r"[A-Za-z0-9._+=@%,/:^~*()\[\]{}-]{1,80}")
-_RESERVED_ASNS: Final = {0: "is reserved", 23456: "is AS_TRANS, which stands for another number"}
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,8 @@ def parse_peering(
     nodes: Any,
     vip_pools: Any,
     cluster: Any = "dsr",
-    router_asn: Any = 64512,
-    node_asn: Any = 64513,
+    router_asn: Any = None,
+    node_asn: Any = None,
     keepalive: Any = 3,
     hold: Any = 9,
     password: Any = "",
@@ -175,6 +176,7 @@ def parse_peering(
     """Peering of the router called name; DsrError names every problem found, a line each.
 
     router: {addresses: [...], asn = router_asn, interface = ""}; nodes: {name: {addresses: [...]}}.
+    router_asn, node_asn: None for the defaults, which must not be why the two are equal.
     A family is part of it if the router has an address of it and the pools a network of it.
     """
     problems = Problems()
@@ -183,17 +185,19 @@ def parse_peering(
     item = f"router {router_name}"
     router = parse.router(item, router)
     owner = parse.cluster(cluster)
-    versions = {address.version for address in parse.addresses(item, router, "dsr_router")}
+    addresses = parse.addresses(item, router, "dsr_router")
+    versions = {address.version for address in addresses}
     pools = parse.networks("dsr_vip_pools", vip_pools)
     ranges = parse.networks("dsr_listen_ranges", listen_ranges)
     neighbors = parse.neighbors(nodes, ranges)
+    asn = parse.node_asn(node_asn)
     served = sorted(versions & {pool.version for pool in pools})
     peering = Peering(
         router=router_name,
         interface=parse.interface(item, router.get("interface", "")),
         cluster=owner,
-        asn=parse.asn(f"{item}, asn" if "asn" in router else "dsr_router_asn", router.get("asn", router_asn)),
-        node_asn=parse.asn("dsr_node_asn", node_asn),
+        asn=parse.router_asn(item, router, router_asn, asn, is_set(node_asn)),
+        node_asn=asn,
         families=tuple(_family(version, owner, pools, neighbors, ranges) for version in served),
         keepalive=parse.integer("dsr_bgp_keepalive", keepalive, 1, 21845),
         hold=parse.integer("dsr_bgp_hold", hold, 3, 65535),
@@ -201,7 +205,7 @@ def parse_peering(
         ttl_security=ttl_security,
         bfd=parse.bfd(bfd_interval, bfd_multiplier) if bfd else None,
         max_prefixes=parse.integer("dsr_max_prefixes", max_prefixes, 1, 1_000_000),
-        max_paths=parse.integer("dsr_max_paths", max_paths, 1, 128),
+        max_paths=parse.integer("dsr_max_paths", max_paths, 1, _MOST_PATHS),
         passive=passive or bool(ranges),
         connect=parse.integer("router_connect", connect, 0, 65535),
         router_id=parse.router_id(router_id),
@@ -209,6 +213,8 @@ def parse_peering(
     )
     problems.raise_any()
     _check(item, peering)
+    _check_pools(pools, [(item, each) for each in addresses] + [(f"node {name}", each) for name, each in neighbors])
+    _check_paths(peering, neighbors)
     return peering
 
 
@@ -237,6 +243,30 @@ def _check(item: str, peering: Peering) -> None:
         )
 
 
+def _check_pools(pools: list[Prefix], machines: list[tuple[str, Address]]) -> None:
+    for item, address in machines:
+        for pool in pools:
+            if pool.holds(address):
+                raise DsrError(
+                    "dsr_vip_pools",
+                    f"{pool.text} holds {address.text} of {item}",
+                    "Take the VIPs from a network of their own",
+                )
+
+
+def _check_paths(peering: Peering, nodes: list[tuple[str, Address]]) -> None:
+    """Every node announces every VIP. More next hops than _MOST_PATHS no route can have."""
+    for family in peering.families:
+        count = sum(address.version == family.version for _name, address in nodes)
+        if peering.max_paths < min(count, _MOST_PATHS):
+            raise DsrError(
+                "dsr_max_paths",
+                f"is {peering.max_paths}, but {count} nodes announce every IPv{family.version} VIP: the rest of them"
+                " would get no packets",
+                f"Use at least {min(count, _MOST_PATHS)}",
+            )
+
+
 def _check_hold(keepalive: int, hold: int) -> None:
     if keepalive * 3 > hold:
         raise DsrError(
@@ -257,7 +287,7 @@ def parse_session(
     """What a node's side of a session has in common with the router's; DsrError, a line per problem."""
     problems = Problems()
     parse = _Parser(problems)
-    parse.asn("dsr_node_asn", asn)
+    parse.node_asn(asn)
     parse.integer("dsr_bgp_keepalive", keepalive, 1, 21845)
     parse.integer("dsr_bgp_hold", hold, 3, 65535)
     parse.password(password, False)
@@ -334,16 +364,14 @@ class _Parser:
                     )
         return found
 
-    def asn(self, item: str, value: Any) -> int:
+    def node_asn(self, value: Any) -> int:
         with self._problems:
-            number = integer(item, value, 0, 4294967295)
-            if number in _RESERVED_ASNS:
-                raise DsrError(
-                    item,
-                    f"{number} {_RESERVED_ASNS[number]}",
-                    "Use the AS number from 1 to 4294967295; for private use 64512-65534 or 4200000000-4294967294",
-                )
-            return number
+            return parse_node_asn(value)
+        return 1
+
+    def router_asn(self, item: str, router: Mapping[str, Any], value: Any, node_asn: int, node_set: bool) -> int:
+        with self._problems:
+            return parse_router_asn(item, router, value, node_asn, node_set=node_set)
         return 1
 
     def integer(self, item: str, value: Any, low: int, high: int) -> int:

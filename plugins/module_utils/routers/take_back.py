@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shlex
@@ -27,6 +28,7 @@ class TakeBack:
         self._config = config
         self._load = load
         self._parent = folder
+        self._cluster = cluster
         self._folder = f"{folder}/{cluster}"
         self._unit = f"baremetal-dsr-take-back-{cluster}"
 
@@ -39,6 +41,20 @@ class TakeBack:
     def taken(self) -> bool:
         """The former configuration was put back."""
         return os.path.exists(f"{self._folder}/taken")
+
+    def check_alone(self) -> None:
+        """DsrError if another cluster's change of this router is pending: to take it back would take ours back, too."""
+        for former in sorted(glob.glob(f"{glob.escape(self._parent)}/*/former")):
+            folder = os.path.dirname(former)
+            if folder != self._folder and not os.path.exists(f"{folder}/taken"):
+                other = os.path.basename(folder)
+                raise DsrError(
+                    f"cluster {self._cluster}",
+                    f"a change of cluster {other} on this router waits to be confirmed or taken back, which would take"
+                    " this one back as well",
+                    f"Run the playbook of cluster {other} again, or wait until it is taken back: router_take_back (120"
+                    " by default) seconds after it was made",
+                )
 
     def sessions(self) -> list[str]:
         """The neighbors that must be up again before the change may be confirmed."""

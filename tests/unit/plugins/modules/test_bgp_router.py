@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers import managed
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.managed_task import peering, run
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.take_back import TakeBack
 from ansible_collections.baremetal.dsr.plugins.modules import bgp_router
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.router_machine import Machine
 
@@ -61,6 +63,11 @@ def test_without_a_daemon_there_is_nothing_to_remove_and_nowhere_to_write(capsys
         ({"router_id": "2001:db8::1"}, "router_id: '2001:db8::1' is no IPv4 address"),
         ({"listen_ranges": ["198.51.100.0/24"]}, "lies in none of dsr_listen_ranges"),
         ({"take_back": -1}, "router_take_back: is -1, out of range"),
+        (
+            {"max_paths": 1, "nodes": [*NODES, {"name": "n2", "addresses": ["192.0.2.12"]}]},
+            "dsr_max_paths: is 1, but 2",
+        ),
+        ({"vip_pools": ["192.0.2.0/24"]}, "dsr_vip_pools: 192.0.2.0/24 holds 192.0.2.11 of node n1"),
         ({"nodes": []}, "has no address family in common with the nodes"),
     ],
 )
@@ -90,3 +97,21 @@ def test_every_option_is_documented_as_it_is() -> None:
     for name, option in bgp_router.ARGUMENT_SPEC.items():
         for key in ("type", "default", "choices"):
             assert documented[name].get(key) == option.get(key), (name, key)
+
+
+def test_a_run_waits_for_the_change_of_another_cluster(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TakeBack.__init__, "__defaults__", (str(nowhere / "run"),))
+    machine = Machine(nowhere, "hostname edge\n")
+    shop = params(cluster="shop", vip_pools=["198.51.100.0/25"], nodes=[{"name": "s1", "addresses": ["192.0.2.51"]}])
+    run(machine, shop, check_mode=False)
+    run(machine, params(cluster="shop", state="confirmed"), check_mode=False)
+    run(machine, params(), check_mode=False)
+    before = machine.config.read_text()
+    assert run(machine, shop, check_mode=False)["changed"] is False
+    for options in ({**shop, "max_prefixes": 7}, params(cluster="shop", state="absent")):
+        for check_mode in (True, False):
+            with pytest.raises(DsrError, match="a change of cluster dsr on this router waits to be confirmed"):
+                run(machine, options, check_mode=check_mode)
+    assert machine.config.read_text() == before
+    run(machine, params(state="confirmed"), check_mode=False)
+    assert run(machine, {**shop, "max_prefixes": 7}, check_mode=False)["changed"]

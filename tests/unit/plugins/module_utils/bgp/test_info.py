@@ -72,6 +72,25 @@ def test_a_router_with_bird(home: Path) -> None:
     assert told["sessions"][0]["password"] is None
 
 
+def test_a_router_with_both_of_which_bird_runs(home: Path) -> None:
+    (home / "bird.ctl").touch()
+    silent = {"show bgp neighbors json": Result(1, "", "failed to connect to any daemons.\n")}
+    machine = Machine("bird-2.17.5-established", silent)
+    assert (info(machine)["provider"], machine.used) == ("bird", "bird.ctl")
+    zebra_only = {"show bgp neighbors json": Result(0, "bgpd is not running\n", "")}
+    assert info(Machine("bird-2.17.5-established", zebra_only))["provider"] == "bird"
+
+
+@pytest.mark.usefixtures("home")
+def test_both_are_there_and_none_runs() -> None:
+    ended = {
+        "show bgp neighbors json": Result(1, "", "failed to connect to any daemons.\n"),
+        "show status": Result(1, "", "Unable to connect to server control socket: No such file or directory\n"),
+    }
+    with pytest.raises(DsrError, match="^FRR: no daemon answers vtysh"):
+        info(Machine("bird-2.17.5-established", ended))
+
+
 def test_the_speaker_that_does_not_run_is_still_the_one_that_is_meant(home: Path) -> None:
     machine = bird("vtysh")
     info(machine)

@@ -30,6 +30,7 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.model.cha
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+POOLS = ["203.0.113.0/24", "2001:db8:f::/64"]
 REFUSED: dict[str, tuple[Change, str]] = {
     "services a mapping": (given_as(services={"web": {}}), "dsr_services: is {'web': {}}, not a list"),
     "services null": (given_as(services=None), "dsr_services: is None, not a list"),
@@ -48,6 +49,23 @@ REFUSED: dict[str, tuple[Change, str]] = {
         given_as(vip_pools=["192.0.2.0/24", "203.0.113.0/24", "2001:db8:f::/64"]),
         "dsr_vip_pools: 192.0.2.0/24 holds 192.0.2.11 of node",
     ),
+    "pool over tunnel addresses": (
+        both(node(tunnel_addresses=["172.16.0.1"]), given_as(vip_pools=["172.16.0.0/30", *POOLS])),
+        "dsr_vip_pools: 172.16.0.0/30 holds 172.16.0.1 of node n1. Take the VIPs from a network of their own",
+    ),
+    "pool over backends of a node without pod_cidrs": (
+        both(without("nodes", "n2", "pod_cidrs"), given_as(vip_pools=["10.244.2.0/24", *POOLS])),
+        "dsr_vip_pools: 10.244.2.0/24 holds 10.244.2.2, a backend of service web",
+    ),
+    "pool over routers": (
+        given_as(routers=[{"name": "r1", "addresses": ["198.51.100.1", "203.0.113.254"]}]),
+        "dsr_vip_pools: 203.0.113.0/24 holds 203.0.113.254 of router r1",
+    ),
+    "router's address bad": (
+        given_as(routers=[{"name": "r1", "addresses": ["r1.example"]}]),
+        "router r1, addresses: 'r1.example' is not an IP address",
+    ),
+    "routers a mapping": (given_as(routers={"r1": {}}), "routers: is {'r1': {}}, not a list"),
     "pools a string": (given_as(vip_pools="203.0.113.0/24"), "dsr_vip_pools: is '203.0.113.0/24', not a list"),
     "node without address": (node(addresses=[]), "node n1: has no address"),
     "node without addresses": (without("nodes", "n1", "addresses"), "node n1: lacks the keys addresses"),

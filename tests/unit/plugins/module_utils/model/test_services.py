@@ -33,8 +33,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "vip is a node address": (web(vip="192.0.2.12"), "service web: vip 192.0.2.12 is an address of node n2"),
     "vip is the address of an overlay device": (
-        both(node(tunnel_addresses=["192.0.2.211", "203.0.113.1"]), without("services", 2)),
-        "service web: vip 203.0.113.1 is an address of node n1",
+        both(node(tunnel_addresses=["192.0.2.211", "172.16.0.1"]), web(vip="172.16.0.1")),
+        "service web: vip 172.16.0.1 is an address of node n1",
     ),
     "vip is a pod address": (
         both(

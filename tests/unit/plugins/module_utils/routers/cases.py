@@ -42,7 +42,7 @@ RANGES: dict[str, Any] = {
 
 BARE: dict[str, Any] = {**EXPLICIT, "password": "", "bfd": False, "ttl_security": False}
 
-INSIDE: dict[str, Any] = {**EXPLICIT, "node_asn": 64512, "show_password": True}
+INSIDE: dict[str, Any] = {**EXPLICIT, "router_asn": 64512, "node_asn": 64512, "show_password": True}
 """iBGP, the password written out."""
 
 READ: dict[str, dict[str, Any]] = {"explicit": EXPLICIT, "ranges": RANGES, "bare": BARE, "inside": INSIDE}

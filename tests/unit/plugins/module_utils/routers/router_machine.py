@@ -10,11 +10,18 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.managed import Bird, Frr
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.install import apply, confirm, plan
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.managed import Bird, Frr, Router
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Peering, parse_peering
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.take_back import TakeBack
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result, Runner
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.cases import NODES
 
+FOREIGN = "hostname edge\n!\nrouter bgp 64512\n neighbor 198.51.100.9 remote-as 64999\nexit\n"
+ROUTER = {"addresses": ["192.0.2.1", "2001:db8:fab::1"]}
+POOLS = ["203.0.113.0/24", "2001:db8:f::/64"]
 REAL = {"install", "mv", "cp", "rm", "rmdir", "touch", "/bin/sh"}
 TOLD = {"reload": ["systemctl", "reload", "frr.service"]}
 
@@ -24,7 +31,10 @@ class Killed(BaseException):
 
 
 class Machine(Runner):
-    """up: neighbors whose sessions are up. lives: writes before it dies. refuses: text that its checker refuses."""
+    """up: neighbors whose sessions are up. lives: writes before it dies. refuses: text that its checker refuses.
+
+    says: what the checker says then. version, started: what FRR tells of how it was built, and bgpd's command line.
+    """
 
     def __init__(self, folder: Path, config: str = "") -> None:
         self.folder = folder
@@ -34,6 +44,9 @@ class Machine(Runner):
         self.running: str | None = config
         self.up: set[str] = set()
         self.refuses = "no such text"
+        self.says = "line 1: unknown"
+        self.version = ""
+        self.started = ""
         self.deaf = False
         self.installed = True
         self.timer: list[str] = []
@@ -83,9 +96,11 @@ class Machine(Runner):
             if not self.deaf:
                 self.running = self.config.read_text()
         elif argv[0] == "vtysh" and "-C" in argv or argv[:2] == ["bird", "-p"]:
-            return Result(int(self.refuses in Path(argv[-1]).read_text()), "line 1: unknown", "")
+            return Result(int(self.refuses in Path(argv[-1]).read_text()), self.says, "")
         elif argv[0] == "vtysh":
             return self._vtysh(argv)
+        elif argv[0] == "pgrep":
+            return Result(int(not self.started), self.started, "")
         elif argv[0] == "birdc":
             return self._birdc(argv)
         return Result(0, "", "")
@@ -97,10 +112,27 @@ class Machine(Runner):
             return Result(0, json.dumps({each: {"bgpState": "Established"} for each in sorted(self.up)}), "")
         if "json" in argv[-1]:
             return Result(0, "{}", "")
-        return Result(0, re.sub(r"^!.*\n", "", self.running, flags=re.MULTILINE), "")
+        version = f"{self.version}\n" if "show version" in argv else ""
+        return Result(0, version + re.sub(r"^!.*\n", "", self.running, flags=re.MULTILINE), "")
 
     def _birdc(self, argv: list[str]) -> Result:
         if self.running is None:
             return Result(1, "", "Unable to connect to server control socket: No such file or directory")
         names = re.findall(r"^protocol bgp '([^']+)'", self.running, re.MULTILINE)
         return Result(0, "".join(f"{name} BGP --- up 12:00 Established\n" for name in names), "")
+
+
+def peering(**options: Any) -> Peering:
+    return parse_peering("edge-1", ROUTER, **{"nodes": NODES, "vip_pools": POOLS, "show_password": True, **options})
+
+
+def bring(machine: Machine, router: Router, wanted: Peering | None, cluster: str = "dsr", seconds: int = 60) -> Any:
+    way_back = machine.take_back(cluster)
+    change = plan(router, cluster, wanted, unconfirmed=way_back.pending)
+    if change.changed:
+        apply(machine, change, way_back, seconds=seconds, pause=lambda _seconds: None)
+    return change
+
+
+def stay(machine: Machine, router: Router, cluster: str = "dsr") -> bool:
+    return confirm(router, machine.take_back(cluster), pause=lambda _seconds: machine.elapse())

@@ -10,31 +10,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.install import apply, confirm, plan
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.managed import Router
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Peering, parse_peering
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.cases import NODES, SECRET
-from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.router_machine import Killed, Machine
-
-FOREIGN = "hostname edge\n!\nrouter bgp 64512\n neighbor 198.51.100.9 remote-as 64999\nexit\n"
-ROUTER = {"addresses": ["192.0.2.1", "2001:db8:fab::1"]}
-POOLS = ["203.0.113.0/24", "2001:db8:f::/64"]
-
-
-def peering(**options: Any) -> Peering:
-    return parse_peering("edge-1", ROUTER, **{"nodes": NODES, "vip_pools": POOLS, "show_password": True, **options})
-
-
-def bring(machine: Machine, router: Router, wanted: Peering | None, cluster: str = "dsr", seconds: int = 60) -> Any:
-    way_back = machine.take_back(cluster)
-    change = plan(router, cluster, wanted, unconfirmed=way_back.pending)
-    if change.changed:
-        apply(machine, change, way_back, seconds=seconds, pause=lambda _seconds: None)
-    return change
-
-
-def stay(machine: Machine, router: Router, cluster: str = "dsr") -> bool:
-    return confirm(router, machine.take_back(cluster), pause=lambda _seconds: machine.elapse())
+from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.router_machine import (
+    FOREIGN,
+    Killed,
+    Machine,
+    bring,
+    peering,
+    stay,
+)
 
 
 @pytest.fixture
@@ -141,43 +126,48 @@ def test_write_memory_took_the_markers(frr: Machine) -> None:
     assert "neighbor 198.51.100.9 remote-as 64999" in frr.config.read_text()
 
 
-def test_clusters_share_a_router(frr: Machine) -> None:
-    other = {
-        "cluster": "shop",
-        "vip_pools": ["198.51.100.0/25"],
-        "nodes": {"s1": {"addresses": ["192.0.2.51"]}},
-    }
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("  maximum-paths 64\n", "ipv4 maximum-paths 64"),
+        (" bgp bestpath as-path multipath-relax\n", "bgp bestpath as-path multipath-relax"),
+        (" bgp router-id 192.0.2.1\n", "bgp router-id 192.0.2.1"),
+    ],
+)
+def test_setting_of_the_daemon_that_was_lost_comes_back(frr: Machine, lost: str, told: str) -> None:
+    frr.version = "--enable-multipath=256"
+    wanted = peering(router_id="192.0.2.1")
+    bring(frr, frr.frr, wanted)
+    stay(frr, frr.frr)
+    good = frr.running
+    assert good
+    frr.running = good.replace(lost, "", 1)
+    change = bring(frr, frr.frr, wanted)
+    assert change.changed
+    assert change.differs == [told]
+    assert frr.running == good
+    stay(frr, frr.frr)
+    assert not bring(frr, frr.frr, wanted).changed
+
+
+def test_another_number_of_next_hops_is_seen(frr: Machine) -> None:
     bring(frr, frr.frr, peering())
-    first = frr.config.read_text()
-    assert bring(frr, frr.frr, peering(**other), "shop").result()["clusters"] == ["dsr", "shop"]
-    assert frr.config.read_text().startswith(first)
-    bring(frr, frr.frr, None, "shop", seconds=0)
-    assert frr.config.read_text() == first
+    stay(frr, frr.frr)
+    frr.running = str(frr.running).replace("maximum-paths 64", "maximum-paths 2")
+    assert frr.frr.differs(frr.config.read_text(), "dsr") == ["ipv4 maximum-paths 64", "ipv6 maximum-paths 64"]
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"vip_pools": ["203.0.113.128/25"]}, r"pool 203\.0\.113\.128/25 overlaps 203\.0\.113\.0/24 of cluster dsr"),
-        ({"nodes": NODES}, r"node 192\.0\.2\.21 is a node of cluster dsr too"),
-        ({"router_asn": 64600}, "wants this router in AS 64600, but cluster dsr has AS 64512"),
-        ({"max_paths": 8}, "dsr_max_paths gives 'maximum-paths 8', but cluster dsr has 'maximum-paths 64'"),
-    ],
+    ("version", "started"),
+    [("--enable-multipath=64", ""), ("--enable-multipath=256", "7 /usr/lib/frr/bgpd -d -e 64"), ("", "")],
+    ids=["as built", "as started", "not known"],
 )
-def test_what_two_clusters_cannot_share(frr: Machine, options: dict[str, Any], message: str) -> None:
+def test_next_hops_that_frr_has_by_itself_are_not_shown_by_it(frr: Machine, version: str, started: str) -> None:
     bring(frr, frr.frr, peering())
-    before = frr.config.read_text()
-    other = {"cluster": "shop", "vip_pools": ["198.51.100.0/25"], "nodes": {"s1": {"addresses": ["192.0.2.51"]}}}
-    with pytest.raises(DsrError, match=message):
-        bring(frr, frr.frr, peering(**{**other, **options}), "shop")
-    assert frr.config.read_text() == before
-
-
-def test_what_the_operator_has_is_not_overridden(frr: Machine) -> None:
-    with pytest.raises(DsrError, match="in AS 64999, but the rest of its configuration has AS 64512"):
-        bring(frr, frr.frr, peering(router_asn=64999))
-    with pytest.raises(DsrError, match=r"has a neighbor 198\.51\.100\.9 already"):
-        bring(frr, frr.frr, peering(nodes={"x": {"addresses": ["198.51.100.9"]}}))
+    stay(frr, frr.frr)
+    frr.version, frr.started = version, started
+    frr.running = str(frr.running).replace("  maximum-paths 64\n", "")
+    assert not bring(frr, frr.frr, peering()).changed
 
 
 def test_a_marker_without_its_end(frr: Machine) -> None:
@@ -230,3 +220,41 @@ def test_a_machine_that_never_was_a_router(tmp_path: Path) -> None:
         with pytest.raises(DsrError, match="is not there"):
             bring(machine, router, peering())
     assert machine.writes == []
+
+
+@pytest.mark.parametrize("provider", ["frr", "bird"])
+@pytest.mark.parametrize(
+    ("change", "waits"),
+    [
+        ({"nodes": {"k8s-1": NODES["k8s-1"]}}, ["192.0.2.21", "198.51.100.9"]),
+        ({"nodes": {**NODES, "k8s-3": {"addresses": ["192.0.2.23"]}}}, ["192.0.2.21", "192.0.2.22", "198.51.100.9"]),
+        ({"node_asn": 64999}, ["198.51.100.9"]),
+        ({"router_asn": 64511}, ["198.51.100.9"]),
+        ({"ttl_security": False}, ["198.51.100.9"]),
+        ({"password": SECRET}, ["198.51.100.9"]),
+    ],
+    ids=["a node less", "a node more", "AS of nodes", "AS of router", "TTL", "password"],
+)
+def test_who_must_be_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, change: dict[str, Any], waits: list[str]
+) -> None:
+    machine = Machine(tmp_path, "hostname edge\n" if provider == "frr" else "log syslog all;\n")
+    router: Router = machine.frr if provider == "frr" else machine.bird
+    bring(machine, router, peering(nodes=NODES))
+    machine.take_back().disarm()
+    monkeypatch.setattr(router, "sessions", lambda: frozenset({"192.0.2.21", "192.0.2.22", "198.51.100.9"}))
+    bring(machine, router, peering(**{"nodes": NODES, **change}))
+    assert machine.take_back().sessions() == waits
+
+
+def test_password_in_what_the_checker_says_is_hidden(frr: Machine) -> None:
+    for said in (f" neighbor x password {SECRET}", f"line 9: % Unknown command[28]:  neighbor x password 8 {SECRET}"):
+        assert SECRET not in frr.frr.hidden(said)
+        assert "password (hidden)" in frr.frr.hidden(said)
+    for said in (f'line 9: password "{SECRET}";', f'password "{SECRET}', f"unexpected password {SECRET}"):
+        assert SECRET not in frr.bird.hidden(said)
+    frr.says = f"line 2: % Unknown command[28]:  neighbor dsr-nodes4 password {SECRET}"
+    frr.refuses = "password"
+    with pytest.raises(DsrError, match=r"was refused: line 2: .* password \(hidden\)\. Mend") as error:
+        bring(frr, frr.frr, peering(password=SECRET))
+    assert SECRET not in str(error.value)

@@ -69,13 +69,58 @@ def test_asn_of_any_size(asn: int) -> None:
         (4294967296, "out of range"),
         ("1.10", "not a number"),
         (True, "not a number"),
-        (None, "not a number"),
     ],
 )
 def test_asn_that_is_none(asn: Any, reason: str) -> None:
     refused(f"^dsr_router_asn: .*{reason}", router_asn=asn)
     refused(f"^dsr_node_asn: .*{reason}", node_asn=asn)
     refused(f"^router edge-1, asn: .*{reason}", {**ROUTER, "asn": asn})
+
+
+def test_asn_of_a_router_that_is_nothing() -> None:
+    refused("^router edge-1, asn: is None, not a number", {**ROUTER, "asn": None})
+
+
+@pytest.mark.parametrize("unset", [None, ""])
+def test_asns_that_are_equal_by_default(unset: Any) -> None:
+    told = "is {}, and so is {} by default: the sessions would be iBGP, which nobody asked for. Set {} too"
+    node, router = "dsr_node_asn", "dsr_router_asn"
+    refused("^dsr_router_asn: " + told.format(64513, node, node), router_asn=64513, node_asn=unset)
+    refused("^router edge-1, asn: " + told.format(64513, node, node), {**ROUTER, "asn": "64513"}, node_asn=unset)
+    refused("^dsr_node_asn: " + told.format(64512, router, router), router_asn=unset, node_asn=64512)
+    assert peering({**ROUTER, "asn": 64999}, node_asn=64512, router_asn=unset).asn == 64999
+    assert peering({**ROUTER, "asn": 64512}, node_asn=64512, router_asn=unset).internal
+    got = peering(router_asn=unset, node_asn=unset)
+    assert (got.asn, got.node_asn) == (64512, 64513)
+
+
+THREE = {f"n{number}": {"addresses": [f"192.0.2.2{number}", f"2001:db8:fab::2{number}"]} for number in range(3)}
+RANGES = ["192.0.2.0/24", "2001:db8:fab::/64"]
+
+
+@pytest.mark.parametrize("ranges", [[], RANGES], ids=["named", "ranges"])
+def test_fewer_next_hops_than_nodes(ranges: list[str]) -> None:
+    refused(
+        "^dsr_max_paths: is 2, but 3 nodes announce every IPv4 VIP: .* Use at least 3",
+        nodes=THREE,
+        listen_ranges=ranges,
+        max_paths=2,
+    )
+    assert peering(nodes=THREE, listen_ranges=ranges, max_paths=3).max_paths == 3
+    six = {**THREE, "n0": {"addresses": ["2001:db8:fab::20"]}}
+    refused("every IPv6 VIP", nodes=six, listen_ranges=ranges, max_paths=2)
+    assert peering({"addresses": ["192.0.2.1"]}, nodes=six, listen_ranges=ranges, max_paths=2).max_paths == 2
+
+
+def test_more_nodes_than_next_hops_can_be() -> None:
+    nodes = {f"n{number}": {"addresses": [f"192.0.2.{number}"]} for number in range(2, 202)}
+    assert peering(nodes=nodes, max_paths=128).max_paths == 128
+    refused("^dsr_max_paths: is 127, but 200 nodes .* Use at least 128", nodes=nodes, max_paths=127)
+
+
+def test_pool_over_machines() -> None:
+    refused(r"^dsr_vip_pools: 192\.0\.2\.0/28 holds 192\.0\.2\.1 of router edge-1", vip_pools=["192.0.2.0/28"])
+    refused(r"^dsr_vip_pools: 192\.0\.2\.16/28 holds 192\.0\.2\.21 of node k8s-1", vip_pools=["192.0.2.16/28"])
 
 
 @pytest.mark.parametrize("name", ["edge 1", "", "-edge", "../edge", "edge\n", 'edge"', "e" * 64, 7, None])

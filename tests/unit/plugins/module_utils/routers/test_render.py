@@ -138,7 +138,7 @@ def test_bfd_password_and_ttl_security_can_be_off(dialect: str) -> None:
 
 @every_dialect
 def test_ibgp_needs_no_relaxed_multipath(dialect: str) -> None:
-    inside = {**EXPLICIT, "node_asn": 64512}
+    inside = {**EXPLICIT, "router_asn": 64512, "node_asn": 64512}
     if dialect in RELAX:
         assert RELAX[dialect] in effective(text(dialect, EXPLICIT))
         assert RELAX[dialect] not in effective(text(dialect, inside))
