@@ -43,7 +43,7 @@ def shared_block(path: str, foreign: str, blocks: Iterable[str], router_id: str,
     clusters = sorted(set(re.findall(r"^template bgp '(.+)-nodes[46]'", ours, re.MULTILINE)))
     if not clusters:
         return ""
-    versions = [version for version in (4, 6) if f"-nodes{version}' {{" in ours]
+    versions = [version for version in (4, 6) if re.search(rf"^filter '.+-in{version}' {{", ours, re.MULTILINE)]
     return "".join(f"{line}\n" for line in _shared(path, plain, ours, clusters, versions, router_id, max_paths))
 
 

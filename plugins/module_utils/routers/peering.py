@@ -9,7 +9,7 @@ Every name that is made here belongs to the cluster, so that clusters which shar
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +32,11 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrErr
 
 PASSWORD_PLACEHOLDER: Final = "REPLACE-WITH-THE-BGP-PASSWORD"
 """Stands where the secret goes. A router that gets it as it is refuses every node, and lets nobody in."""
+
+PER_FAMILY: Final = "per_family"
+ONE: Final = "one"
+SESSIONS: Final = (PER_FAMILY, ONE)
+"""How many sessions a node and a router have: one for each address family, or one that carries both."""
 
 MAX_DYNAMIC_NEIGHBORS: Final = 1000
 """Sessions a router accepts from the listen ranges. The daemons' own default of 100 is 50 dual-stack nodes."""
@@ -65,11 +70,37 @@ class Pool:
 
 @dataclass(frozen=True)
 class Family:
-    """The part of one address family. ranges: where neighbors are accepted from instead of by name; else empty."""
+    """What is accepted of one address family, over whatever session it comes."""
 
     version: int
     cluster: str
     pools: tuple[Pool, ...]
+
+    @property
+    def bits(self) -> int:
+        return _BITS[self.version]
+
+    @property
+    def vips(self) -> str:
+        """Name of the prefix list."""
+        return f"{self.cluster}-vip{self.version}"
+
+    @property
+    def inbound(self) -> str:
+        """Name of the policy for what comes from the nodes."""
+        return f"{self.cluster}-in{self.version}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The sessions between addresses of one family. families: those whose routes they carry.
+
+    ranges: where neighbors are accepted from instead of by name; else empty.
+    """
+
+    version: int
+    cluster: str
+    families: tuple[Family, ...]
     neighbors: tuple[Neighbor, ...]
     ranges: tuple[str, ...]
 
@@ -82,15 +113,9 @@ class Family:
         """Name of the peer group."""
         return f"{self.cluster}-nodes{self.version}"
 
-    @property
-    def vips(self) -> str:
-        """Name of the prefix list."""
-        return f"{self.cluster}-vip{self.version}"
-
-    @property
-    def inbound(self) -> str:
-        """Name of the policy for what comes from the nodes."""
-        return f"{self.cluster}-in{self.version}"
+    def carried(self, version: int) -> Family | None:
+        """The family of this version, if the sessions carry its routes."""
+        return next((family for family in self.families if family.version == version), None)
 
 
 @dataclass(frozen=True)
@@ -116,6 +141,7 @@ class Peering:
     asn: int
     node_asn: int
     families: tuple[Family, ...]
+    groups: tuple[Group, ...]
     keepalive: int
     hold: int
     password: str
@@ -171,11 +197,14 @@ def parse_peering(
     connect: Any = 0,
     router_id: Any = "",
     graceful_restart: bool = False,
+    sessions: Any = PER_FAMILY,
 ) -> Peering:
     """Peering of the router called name; DsrError names every problem found, a line each.
 
     router: {addresses: [...], asn = router_asn, interface = ""}; nodes: {name: {addresses: [...]}}.
     A family is part of it if the router has an address of it and the pools a network of it.
+    sessions: with "one" both families go over the session between IPv4 addresses. Every node needs one then, unless the
+    router has none itself: the session is between IPv6 addresses there.
     """
     problems = Problems()
     parse = _Parser(problems)
@@ -186,15 +215,19 @@ def parse_peering(
     versions = {address.version for address in parse.addresses(item, router, "dsr_router")}
     pools = parse.networks("dsr_vip_pools", vip_pools)
     ranges = parse.networks("dsr_listen_ranges", listen_ranges)
-    neighbors = parse.neighbors(nodes, ranges)
+    form = parse.sessions(sessions)
+    transport = min(versions, default=None) if form == ONE else None
+    neighbors = parse.neighbors(nodes, ranges, item, transport)
     served = sorted(versions & {pool.version for pool in pools})
+    families = tuple(_family(version, owner, pools) for version in served)
     peering = Peering(
         router=router_name,
         interface=parse.interface(item, router.get("interface", "")),
         cluster=owner,
         asn=parse.asn(f"{item}, asn" if "asn" in router else "dsr_router_asn", router.get("asn", router_asn)),
         node_asn=parse.asn("dsr_node_asn", node_asn),
-        families=tuple(_family(version, owner, pools, neighbors, ranges) for version in served),
+        families=families,
+        groups=tuple(_groups(owner, families, transport, neighbors, ranges)),
         keepalive=parse.integer("dsr_bgp_keepalive", keepalive, 1, 21845),
         hold=parse.integer("dsr_bgp_hold", hold, 3, 65535),
         password=parse.password(password, show_password),
@@ -212,24 +245,35 @@ def parse_peering(
     return peering
 
 
-def _family(
-    version: int, cluster: str, pools: list[Prefix], neighbors: list[tuple[str, Address]], ranges: list[Prefix]
-) -> Family:
-    return Family(
-        version=version,
-        cluster=cluster,
-        pools=tuple(Pool(pool.text, pool.shift == 0) for pool in pools if pool.version == version),
-        neighbors=()
-        if ranges
-        else tuple(Neighbor(name, address.text) for name, address in neighbors if address.version == version),
-        ranges=tuple(network.text for network in ranges if network.version == version),
-    )
+def _family(version: int, cluster: str, pools: list[Prefix]) -> Family:
+    own = (pool for pool in pools if pool.version == version)
+    return Family(version, cluster, tuple(Pool(pool.text, pool.shift == 0) for pool in own))
+
+
+def _groups(
+    cluster: str,
+    families: tuple[Family, ...],
+    transport: int | None,
+    neighbors: list[tuple[str, Address]],
+    ranges: list[Prefix],
+) -> Iterator[Group]:
+    """transport: the version of the addresses between which every session is; None for a session of each family."""
+    carried = {transport: families} if transport and families else {each.version: (each,) for each in families}
+    for version, over in carried.items():
+        named = () if ranges else tuple((name, each.text) for name, each in neighbors if each.version == version)
+        yield Group(
+            version=version,
+            cluster=cluster,
+            families=over,
+            neighbors=tuple(Neighbor(name, address) for name, address in named),
+            ranges=tuple(network.text for network in ranges if network.version == version),
+        )
 
 
 def _check(item: str, peering: Peering) -> None:
     """What only shows when the parts are put together."""
     _check_hold(peering.keepalive, peering.hold)
-    if not any(family.neighbors or family.ranges for family in peering.families):
+    if not any(group.neighbors or group.ranges for group in peering.groups):
         raise DsrError(
             item,
             "has no address family in common with the nodes and dsr_vip_pools",
@@ -264,6 +308,15 @@ def parse_session(
     parse.bfd(bfd_interval, bfd_multiplier)
     problems.raise_any()
     _check_hold(int(keepalive), int(hold))
+
+
+def without_transport(node: str, router: str, version: int | None) -> DsrError:
+    """The error for a node that lacks an address of the version between which the one session would be."""
+    return DsrError(
+        f"node {node}",
+        f"has no IPv{version} address; {router} has one, so with dsr_bgp_sessions: {ONE} the session is over IPv{version}",
+        f"Add one to addresses of its dsr_node, or set dsr_bgp_sessions: {PER_FAMILY}",
+    )
 
 
 class _Parser:
@@ -313,8 +366,20 @@ class _Parser:
                     found.append(parse_prefix(item, value))
         return found
 
-    def neighbors(self, nodes: Any, ranges: list[Prefix]) -> list[tuple[str, Address]]:
-        """In the order of nodes. With ranges each must lie in one, or it could never connect."""
+    def sessions(self, value: Any) -> str:
+        with self._problems:
+            if value not in SESSIONS:
+                raise DsrError("dsr_bgp_sessions", f"{shown(value)} is not known", f"Use {listing(SESSIONS)}")
+            return str(value)
+        return PER_FAMILY
+
+    def neighbors(
+        self, nodes: Any, ranges: list[Prefix], router: str, transport: int | None
+    ) -> list[tuple[str, Address]]:
+        """In the order of nodes, of each the address of the version transport; None: of each version that it has.
+
+        With ranges each must lie in one, or it could never connect.
+        """
         found: list[tuple[str, Address]] = []
         table = PrefixTable((network, network.text) for network in ranges)
         with self._problems:
@@ -322,7 +387,11 @@ class _Parser:
                 name = self.name("node", key)
                 with self._problems:
                     machine = mapping(f"node {name}", value, ["addresses"])
-                    found += [(name, address) for address in self.addresses(f"node {name}", machine, "dsr_node")]
+                    own = self.addresses(f"node {name}", machine, "dsr_node")
+                    used = [address for address in own if transport in (None, address.version)]
+                    if own and not used:
+                        raise without_transport(name, router, transport)
+                    found += [(name, address) for address in used]
         for name, address in found if ranges else ():
             with self._problems:
                 if table.owner(address) is None:
