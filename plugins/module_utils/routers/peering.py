@@ -314,7 +314,7 @@ def without_transport(node: str, router: str, version: int | None) -> DsrError:
     """The error for a node that lacks an address of the version between which the one session would be."""
     return DsrError(
         f"node {node}",
-        f"has no IPv{version} address; {router} has one, so with dsr_bgp_sessions: {ONE} the session is over IPv{version}",
+        f"has no IPv{version} address; {router} has one, and with dsr_bgp_sessions: {ONE} the session is between these",
         f"Add one to addresses of its dsr_node, or set dsr_bgp_sessions: {PER_FAMILY}",
     )
 

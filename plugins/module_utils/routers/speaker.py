@@ -48,14 +48,12 @@ def parse_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def parse_sessions(
-    routers: Sequence[Mapping[str, Any]], addresses: Any, form: Any, node: str
-) -> list[dict[str, Any]]:
+def parse_sessions(routers: Sequence[Mapping[str, Any]], addresses: Any, form: Any, node: str) -> list[dict[str, Any]]:
     """The sessions of the node with the routers; DsrError, a line per problem.
 
     routers: {name, addresses, asn}; of these and of the node's own addresses the first of each family counts.
     form: "per_family", or "one", with which a session between IPv4 addresses carries both families.
-    A session: {name, router, local, neighbor, asn, channels: [{family, next_hop}]}; next_hop is empty where it is local.
+    A session: {name, router, local, neighbor, asn, channels: [{family, next_hop}]}; next_hop: empty where it is local.
     """
     if form not in SESSIONS:
         raise DsrError("dsr_bgp_sessions", f"{shown(form)} is not known", f"Use {listing(SESSIONS)}")

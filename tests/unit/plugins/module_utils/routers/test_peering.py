@@ -83,7 +83,9 @@ def test_one_session_from_the_ranges_of_its_family() -> None:
 @pytest.mark.parametrize("ranges", [[], ["192.0.2.0/24", "2001:db8:fab::/64"]])
 def test_one_session_with_a_node_that_lacks_its_family(ranges: list[str]) -> None:
     nodes = {**NODES, "n9": {"addresses": ["2001:db8:fab::29"]}}
-    error = refused("^node n9: has no IPv4 address; router edge-1 has one", nodes=nodes, sessions="one", listen_ranges=ranges)
+    error = refused(
+        "^node n9: has no IPv4 address; router edge-1 has one", nodes=nodes, sessions="one", listen_ranges=ranges
+    )
     assert "dsr_bgp_sessions: per_family" in error.cure
     v4 = {"n9": {"addresses": ["192.0.2.29"]}}
     refused("^node n9: has no IPv6 address", {"addresses": ["2001:db8:fab::1"]}, nodes=v4, sessions="one")

@@ -65,7 +65,7 @@ _FRR = _V4 + r".*ipv6 unicast\n +neighbor dsr-nodes4 activate\n.* neighbor dsr-n
 BOTH = {
     "frr": _FRR,
     "sonic": _FRR,
-    "bird": r"template bgp 'dsr-nodes4' .*\tipv4 \{\n\t\timport filter 'dsr-in4';.*\tipv6 \{\n\t\timport filter 'dsr-in6';",
+    "bird": r"'dsr-nodes4' .*\tipv4 \{\n\t\timport filter 'dsr-in4';.*\tipv6 \{\n\t\timport filter 'dsr-in6';",
     "eos": _FRR.replace(" unicast", ""),
     "nxos": r"template peer dsr-nodes4\n.*ipv4 unicast\n +route-map dsr-in4 in\n.*ipv6 unicast\n +route-map dsr-in6 in",
     "junos": r"nodes4 family inet unicast .*nodes4 family inet6 unicast .*nodes4 import \[ dsr-in4 dsr-in6 dsr-out \]",
