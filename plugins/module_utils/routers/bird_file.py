@@ -25,6 +25,7 @@ FRESH = (
 
 _HIDDEN = re.compile(r'(\bpassword\s+)"[^"]*"')
 _BOTH_ENDS = re.compile(r"^\s*(local as .*|neighbor .* as \d+|password .*|ttl security .*);$", re.MULTILINE)
+_GROUPS = re.compile(r"^template bgp '.*-nodes[46]'", re.MULTILINE)
 _COMMENTS = re.compile(r"/\*.*?(?:\*/|\Z)|#[^\n]*", re.DOTALL)
 _NAMES = re.compile(r"^protocol bgp '([^']+)'", re.MULTILINE)
 
@@ -91,7 +92,7 @@ def hidden(text: str) -> str:
 
 def shared(text: str) -> frozenset[str]:
     """The lines of a block that both ends of a session must agree on; a change of them ends every session."""
-    return frozenset(_BOTH_ENDS.findall(text))
+    return frozenset(_BOTH_ENDS.findall(text)) | frozenset(_GROUPS.findall(text))
 
 
 def names(text: str) -> list[str]:

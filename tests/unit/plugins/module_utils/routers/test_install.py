@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,15 @@ def test_from_one_form_of_sessions_to_the_other(frr: Machine, forms: tuple[str, 
         text = frr.config.read_text()
         assert ("2001:db8:fab::" in text) is ("nodes6" in text) is (forms[1] == "per_family")
         assert not bring(frr, router, peering(sessions=forms[1], listen_ranges=ranges)).changed
+
+
+@pytest.mark.parametrize("ranges", [[], RANGES])
+def test_both_ends_must_agree_on_the_form_of_sessions(frr: Machine, ranges: list[str]) -> None:
+    """A session from a range has no neighbor line that would tell that it goes."""
+    for router in (frr.frr, frr.bird):
+        one, two = (router.block(peering(sessions=form, listen_ranges=ranges)) for form in ("one", "per_family"))
+        nodes = re.compile(r"^(?!.*neighbor (?:range )?2001).*$", re.MULTILINE)
+        assert router.shared("\n".join(nodes.findall(one))) != router.shared("\n".join(nodes.findall(two)))
 
 
 def test_bird_routes_both_families_of_one_session(tmp_path: Path) -> None:
