@@ -376,9 +376,10 @@ class _Parser:
     def neighbors(
         self, nodes: Any, ranges: list[Prefix], router: str, transport: int | None
     ) -> list[tuple[str, Address]]:
-        """In the order of nodes, of each the address of the version transport; None: of each version that it has.
+        """In the order of nodes, of each the first address of each family.
 
-        With ranges each must lie in one, or it could never connect.
+        transport: the version that sessions are between; None for both. A node needs an address of it, and with ranges
+        that must lie in one, or it could never connect.
         """
         found: list[tuple[str, Address]] = []
         table = PrefixTable((network, network.text) for network in ranges)
@@ -388,13 +389,12 @@ class _Parser:
                 with self._problems:
                     machine = mapping(f"node {name}", value, ["addresses"])
                     own = self.addresses(f"node {name}", machine, "dsr_node")
-                    used = [address for address in own if transport in (None, address.version)]
-                    if own and not used:
+                    if own and transport and transport not in {address.version for address in own}:
                         raise without_transport(name, router, transport)
-                    found += [(name, address) for address in used]
+                    found += [(name, address) for address in own]
         for name, address in found if ranges else ():
             with self._problems:
-                if table.owner(address) is None:
+                if transport in (None, address.version) and table.owner(address) is None:
                     raise DsrError(
                         f"node {name}",
                         f"address {address.text} lies in none of dsr_listen_ranges"
