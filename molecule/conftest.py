@@ -124,15 +124,20 @@ def providers() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def sessions(machine: Machine) -> Callable[[str, int], dict[str, str]]:
-    """sessions("r1", 4): address of each neighbor of a router -> state of its BGP session, as the daemon says."""
+    """sessions("r1", 4): address of each neighbor of a router -> state of its BGP session, as the daemon says.
+
+    Of the neighbors with an address of that family, whatever routes the session carries.
+    """
 
     def read(router: str, version: int) -> dict[str, str]:
         if ROUTERS[router] == "frr":
             shown = machine(router).check_output(f"vtysh -c 'show bgp ipv{version} unicast summary json'")
-            return {address: peer["state"] for address, peer in json.loads(shown).get("peers", {}).items()}
-        shown = machine(router).check_output("birdc show protocols all")
-        found = re.findall(r"BGP state: +(\w+)\n +Neighbor address: (\S+)", shown)
-        return {address: state for state, address in found if (":" in address) == (version == 6)}
+            found = {address: peer["state"] for address, peer in json.loads(shown).get("peers", {}).items()}
+        else:
+            shown = machine(router).check_output("birdc show protocols all")
+            said = re.findall(r"BGP state: +(\w+)\n +Neighbor address: (\S+)", shown)
+            found = {address: state for state, address in said}
+        return {address: state for address, state in found.items() if (":" in address) == (version == 6)}
 
     return read
 

@@ -32,6 +32,7 @@ def router_config(
     max_prefixes: int = 10000,
     max_paths: int = 64,
     listen_ranges: Sequence[str] = (),
+    sessions: str = "per_family",
 ) -> dict[str, str]:
     """{"file", "text"}; AnsibleFilterError, a line per problem, if the inventory cannot be rendered."""
     try:
@@ -54,6 +55,7 @@ def router_config(
             max_prefixes=max_prefixes,
             max_paths=max_paths,
             listen_ranges=listen_ranges,
+            sessions=sessions,
         )
     except DsrError as error:
         raise AnsibleFilterError(str(error)) from error

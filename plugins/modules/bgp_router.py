@@ -47,6 +47,13 @@ options:
     description: Name of this router in messages.
     type: str
     default: this
+  addresses:
+    description:
+      - Its addresses on the network of the nodes. A family that it has none of is left out.
+      - Empty stands for one of each family.
+    type: list
+    elements: str
+    default: []
   asn:
     description: AS number of this router. FRR has one only, shared with what else it does.
     type: int
@@ -80,10 +87,22 @@ options:
     elements: str
     default: []
   listen_ranges:
-    description: Networks that nodes are accepted from, instead of naming each. Every node must lie in one.
+    description:
+      - Networks that nodes are accepted from, instead of naming each. Every node must lie in one.
+      - With O(sessions=one) those of the family that the sessions are between are used.
     type: list
     elements: str
     default: []
+  sessions:
+    description:
+      - V(per_family) has a session of each address family with a node, each for the routes of its own family.
+      - V(one) has the session between IPv4 addresses only, for the routes of both families. Where O(addresses) has no
+        IPv4 address, it is the one between IPv6 addresses, for IPv6 routes. A node without an address of the family
+        that the session is between is refused.
+      - The speakers of the nodes must have the same.
+    type: str
+    choices: [per_family, one]
+    default: per_family
   passive:
     description: Wait for the nodes to connect. Always so with O(listen_ranges).
     type: bool
@@ -182,6 +201,7 @@ ARGUMENT_SPEC = {
     "cluster": {"type": "str", "default": "dsr"},
     "take_back": {"type": "int", "default": 120},
     "name": {"type": "str", "default": "this"},
+    "addresses": {"type": "list", "elements": "str", "default": []},
     "asn": {"type": "int", "default": 64512},
     "node_asn": {"type": "int", "default": 64513},
     "router_id": {"type": "str", "default": ""},
@@ -196,6 +216,7 @@ ARGUMENT_SPEC = {
     },
     "vip_pools": {"type": "list", "elements": "str", "default": []},
     "listen_ranges": {"type": "list", "elements": "str", "default": []},
+    "sessions": {"type": "str", "choices": ["per_family", "one"], "default": "per_family"},
     "passive": {"type": "bool", "default": True},
     "keepalive": {"type": "int", "default": 3},
     "hold": {"type": "int", "default": 9},

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -167,12 +167,12 @@ def active(machine, providers, power) -> Callable[[], set[str]]:
 
 
 @pytest.fixture
-def peered(sessions, providers, hops, vips, until) -> Callable[[], None]:
-    """Wait until both routers have every session and every next hop."""
+def peered(sessions, providers, hops, vips, until) -> Callable[..., None]:
+    """Wait until both routers have every session and every next hop. families: of the addresses of the sessions."""
 
-    def wait() -> None:
+    def wait(families: Sequence[int] = (4, 6)) -> None:
         for router in providers:
-            for version in (4, 6):
+            for version in families:
                 until(lambda at=(router, version): [*sessions(*at).values()] == ["Established"] * 3)
             until(lambda router=router: all(hops(vip, router) == ALL for vip in vips))
 

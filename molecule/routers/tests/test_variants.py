@@ -61,8 +61,19 @@ def test_password_changes_and_is_never_shown(playbook, password, peered) -> None
     peered()
 
 
+def test_one_session_for_both_families(playbook, peered, sessions, providers, machine) -> None:
+    """Between IPv4 addresses, with the first password again. The next test goes back to two sessions."""
+    assert changes(playbook("site", dsr_bgp_sessions="one")) - {"0"}
+    peered([4])
+    for router in providers:
+        assert sessions(router, 6) == {}, router
+    assert "nodes6" not in machine("r1").check_output("vtysh -c 'show running-config'")
+    assert "nodes6" not in machine("r2").check_output("cat /etc/bird/bird.conf")
+    assert changes(playbook("site", dsr_bgp_sessions="one")) == {"0"}
+
+
 def test_internal_sessions_from_ranges(playbook, peered, machine) -> None:
-    """iBGP, and routers that know no node by name and hash by named fields; with the first password again."""
+    """iBGP, and routers that know no node by name and hash by named fields."""
     assert changes(playbook("site", **INTERNAL, **ATTRIBUTES)) - {"0"}
     peered()
     assert "bgp listen range 192.0.2.0/24" in machine("r1").check_output("vtysh -c 'show running-config'")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Family, Peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Family, Group, Peering
 
 
 def lines(peering: Peering) -> Iterator[str]:
@@ -22,10 +22,11 @@ def lines(peering: Peering) -> Iterator[str]:
 
 def sessions(peering: Peering) -> Iterator[str]:
     """All that belongs to this cluster alone."""
-    for family in peering.families:
-        yield from _filter(family)
-        yield from _template(peering, family)
-        yield from _sessions(peering, family)
+    for group in peering.groups:
+        for family in group.families:
+            yield from _filter(family)
+        yield from _template(peering, group)
+        yield from _sessions(peering, group)
 
 
 def notes(peering: Peering) -> Iterator[str]:
@@ -46,8 +47,8 @@ def _filter(family: Family) -> Iterator[str]:
     yield from ("}", "")
 
 
-def _template(peering: Peering, family: Family) -> Iterator[str]:
-    yield f"template bgp '{family.nodes}' {{"
+def _template(peering: Peering, group: Group) -> Iterator[str]:
+    yield f"template bgp '{group.nodes}' {{"
     yield f'\tdescription "{peering.description}";'
     yield f"\tlocal as {peering.asn};"
     yield "\tdirect;"
@@ -70,22 +71,24 @@ def _template(peering: Peering, family: Family) -> Iterator[str]:
         yield f"\t\tmin tx interval {peering.bfd.interval} ms;"
         yield f"\t\tmultiplier {peering.bfd.multiplier};"
         yield "\t};"
-    yield f"\tipv{family.version} {{"
-    yield f"\t\timport filter '{family.inbound}';"
-    yield f"\t\timport limit {peering.max_prefixes} action restart;"
-    yield from ("\t\texport none;", "\t};", "}", "")
+    for family in group.families:
+        yield f"\tipv{family.version} {{"
+        yield f"\t\timport filter '{family.inbound}';"
+        yield f"\t\timport limit {peering.max_prefixes} action restart;"
+        yield from ("\t\texport none;", "\t};")
+    yield from ("}", "")
 
 
-def _sessions(peering: Peering, family: Family) -> Iterator[str]:
-    for neighbor in family.neighbors:
-        yield f"protocol bgp '{peering.cluster}-{neighbor.address}' from '{family.nodes}' {{"
+def _sessions(peering: Peering, group: Group) -> Iterator[str]:
+    for neighbor in group.neighbors:
+        yield f"protocol bgp '{peering.cluster}-{neighbor.address}' from '{group.nodes}' {{"
         yield f'\tdescription "{neighbor.name}";'
         yield f"\tneighbor {neighbor.address} as {peering.node_asn};"
         yield from ("}", "")
-    for number, network in enumerate(family.ranges, start=1):
-        yield f"protocol bgp '{peering.cluster}-range{family.version}-{number}' from '{family.nodes}' {{"
+    for number, network in enumerate(group.ranges, start=1):
+        yield f"protocol bgp '{peering.cluster}-range{group.version}-{number}' from '{group.nodes}' {{"
         yield f"\tneighbor range {network} as {peering.node_asn};"
-        yield f'\tdynamic name "{peering.cluster}-node{family.version}-";'
+        yield f'\tdynamic name "{peering.cluster}-node{group.version}-";'
         yield from ("}", "")
 
 

@@ -27,6 +27,7 @@ _HIDDEN = re.compile(r'(\bpassword\s+)(?:"[^"\n]*"?|[^\s"(]\S*)')
 _BOTH_ENDS = re.compile(r"^\s*(?:neighbor .* )?((?:local )?as \d+|password .*|ttl security .*);$", re.MULTILINE)
 _ROUTER_ID = "# router id {}"
 """Stands in the block of a cluster that wants this router id, which stands in the block that all share."""
+_GROUPS = re.compile(r"^template bgp '.*-nodes[46]'", re.MULTILINE)
 _COMMENTS = re.compile(r"/\*.*?(?:\*/|\Z)|#[^\n]*", re.DOTALL)
 _NAMES = re.compile(r"^protocol bgp '([^']+)'", re.MULTILINE)
 
@@ -46,7 +47,7 @@ def shared_block(path: str, foreign: str, blocks: Iterable[str], max_paths: int)
     clusters = sorted(set(re.findall(r"^template bgp '(.+)-nodes[46]'", ours, re.MULTILINE)))
     if not clusters:
         return ""
-    versions = [version for version in (4, 6) if f"-nodes{version}' {{" in ours]
+    versions = [version for version in (4, 6) if re.search(rf"^filter '.+-in{version}' {{", ours, re.MULTILINE)]
     return "".join(f"{line}\n" for line in _shared(path, plain, ours, clusters, versions, max_paths))
 
 
@@ -101,7 +102,7 @@ def hidden(text: str) -> str:
 
 def shared(text: str) -> frozenset[str]:
     """The lines of a block that both ends of a session must agree on; a change of them ends every session."""
-    return frozenset(_BOTH_ENDS.findall(text))
+    return frozenset(_BOTH_ENDS.findall(text)) | frozenset(_GROUPS.findall(text))
 
 
 def names(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import (
     MAX_DYNAMIC_NEIGHBORS,
     Family,
+    Group,
     Peering,
 )
 
@@ -25,10 +26,10 @@ def lines(peering: Peering) -> Iterator[str]:
     for family in peering.families:
         yield from _inbound(peering, family)
     yield f"{_POLICY} route-map {peering.outbound} rule 10 action deny"
-    for family in peering.families:
-        yield from _group(peering, family)
-        yield from _neighbors(peering, family)
-    if any(family.ranges for family in peering.families):
+    for group in peering.groups:
+        yield from _group(peering, group)
+        yield from _neighbors(peering, group)
+    if any(group.ranges for group in peering.groups):
         yield f"{_BGP} dynamic-neighbor limit {MAX_DYNAMIC_NEIGHBORS}"
     yield "# For the whole switch: compare with what it has."
     yield "nv set router bgp enable on"
@@ -46,7 +47,7 @@ def lines(peering: Peering) -> Iterator[str]:
 def notes(peering: Peering) -> Iterator[str]:
     yield "Shell commands of NVUE, Cumulus Linux 5.2 to 5.9 (later ones say enabled for on, and keep BFD in profiles)."
     yield "Afterwards `nv config diff`, `nv config apply`, `nv config save`."
-    if peering.password and any(family.ranges for family in peering.families):
+    if peering.password and any(group.ranges for group in peering.groups):
         yield "Cumulus Linux does not enforce the password on sessions from a listen range: name the nodes instead."
 
 
@@ -72,9 +73,8 @@ def _inbound(peering: Peering, family: Family) -> Iterator[str]:
         yield f"{rule} action permit"
 
 
-def _group(peering: Peering, family: Family) -> Iterator[str]:
-    group = f"{_BGP} peer-group {family.nodes}"
-    unicast = f"{group} address-family ipv{family.version}-unicast"
+def _group(peering: Peering, sessions: Group) -> Iterator[str]:
+    group = f"{_BGP} peer-group {sessions.nodes}"
     yield f"{group} remote-as {peering.node_asn}"
     yield f"{group} description '{peering.description}'"
     yield f"{group} passive-mode on"
@@ -90,19 +90,21 @@ def _group(peering: Peering, family: Family) -> Iterator[str]:
     if peering.ttl_security:
         yield f"{group} ttl-security enable on"
         yield f"{group} ttl-security hops 1"
-    if family.version == 6:
-        yield from _closed(peering, family)
-    yield f"{unicast} enable on"
-    yield f"{unicast} policy inbound route-map {family.inbound}"
-    yield f"{unicast} policy outbound route-map {peering.outbound}"
-    yield f"{unicast} prefix-limits inbound maximum {peering.max_prefixes}"
-    yield f"{unicast} prefix-limits inbound reestablish-wait 60"
+    if not sessions.carried(4):
+        yield from _closed(peering, sessions)
+    for family in sessions.families:
+        unicast = f"{group} address-family ipv{family.version}-unicast"
+        yield f"{unicast} enable on"
+        yield f"{unicast} policy inbound route-map {family.inbound}"
+        yield f"{unicast} policy outbound route-map {peering.outbound}"
+        yield f"{unicast} prefix-limits inbound maximum {peering.max_prefixes}"
+        yield f"{unicast} prefix-limits inbound reestablish-wait 60"
 
 
-def _closed(peering: Peering, family: Family) -> Iterator[str]:
-    """No IPv4 routes over sessions between IPv6 addresses; a neighbor from a listen range is stopped by policy only."""
-    unicast = f"{_BGP} peer-group {family.nodes} address-family ipv4-unicast"
-    if not family.ranges:
+def _closed(peering: Peering, sessions: Group) -> Iterator[str]:
+    """No IPv4 routes where only IPv6 ones are wanted; a neighbor from a listen range is stopped by policy only."""
+    unicast = f"{_BGP} peer-group {sessions.nodes} address-family ipv4-unicast"
+    if not sessions.ranges:
         yield f"{unicast} enable off"
         return
     yield f"{unicast} enable on"
@@ -110,12 +112,12 @@ def _closed(peering: Peering, family: Family) -> Iterator[str]:
     yield f"{unicast} policy outbound route-map {peering.outbound}"
 
 
-def _neighbors(peering: Peering, family: Family) -> Iterator[str]:
-    for network in family.ranges:
-        yield f"{_BGP} dynamic-neighbor listen-range {network} peer-group {family.nodes}"
-    for neighbor in family.neighbors:
+def _neighbors(peering: Peering, sessions: Group) -> Iterator[str]:
+    for network in sessions.ranges:
+        yield f"{_BGP} dynamic-neighbor listen-range {network} peer-group {sessions.nodes}"
+    for neighbor in sessions.neighbors:
         session = f"{_BGP} neighbor {neighbor.address}"
-        yield f"{session} peer-group {family.nodes}"
+        yield f"{session} peer-group {sessions.nodes}"
         yield f"{session} description {neighbor.name}"
         if peering.ttl_security:  # some releases lose it on a peer group
             yield f"{session} ttl-security enable on"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import (
     MAX_DYNAMIC_NEIGHBORS,
     Family,
+    Group,
     Peering,
 )
 
@@ -27,10 +28,10 @@ def lines(peering: Peering) -> Iterator[str]:
     if not peering.internal:
         yield "   bgp bestpath as-path multipath-relax"
     yield f"   maximum-paths {peering.max_paths} ecmp {peering.max_paths}"
-    if any(family.ranges for family in peering.families):
+    if any(group.ranges for group in peering.groups):
         yield f"   dynamic peer max {MAX_DYNAMIC_NEIGHBORS}"
-    for family in peering.families:
-        yield from _group(peering, family)
+    for group in peering.groups:
+        yield from _group(peering, group)
     for version in sorted({4, *(family.version for family in peering.families)}):
         yield from _address_family(peering, version)
 
@@ -56,8 +57,8 @@ def _inbound(peering: Peering, family: Family) -> Iterator[str]:
     yield from (match, "!")
 
 
-def _group(peering: Peering, family: Family) -> Iterator[str]:
-    group = f"   neighbor {family.nodes}"
+def _group(peering: Peering, sessions: Group) -> Iterator[str]:
+    group = f"   neighbor {sessions.nodes}"
     yield f"{group} peer group"
     yield f"{group} remote-as {peering.node_asn}"
     yield f"{group} description {peering.description}"
@@ -73,19 +74,19 @@ def _group(peering: Peering, family: Family) -> Iterator[str]:
         yield f"{group} password 0 {peering.password}"
     yield f"{group} maximum-routes {peering.max_prefixes}"
     yield f"{group} idle-restart-timer 60"
-    for network in family.ranges:
-        yield f"   bgp listen range {network} peer-group {family.nodes} remote-as {peering.node_asn}"
-    for neighbor in family.neighbors:
-        yield f"   neighbor {neighbor.address} peer group {family.nodes}"
+    for network in sessions.ranges:
+        yield f"   bgp listen range {network} peer-group {sessions.nodes} remote-as {peering.node_asn}"
+    for neighbor in sessions.neighbors:
+        yield f"   neighbor {neighbor.address} peer group {sessions.nodes}"
         yield f"   neighbor {neighbor.address} description {neighbor.name}"
 
 
 def _address_family(peering: Peering, version: int) -> Iterator[str]:
-    """Sessions carry their own family only: EOS activates IPv4 on all of them by itself."""
+    """Sessions carry what they are for and no more: EOS activates IPv4 on all of them by itself."""
     yield from ("   !", f"   address-family ipv{version}")
-    for family in peering.families:
-        own = family.version == version
-        if own or version == 4:
-            yield f"      {'' if own else 'no '}neighbor {family.nodes} activate"
-            yield f"      neighbor {family.nodes} route-map {family.inbound if own else peering.outbound} in"
-            yield f"      neighbor {family.nodes} route-map {peering.outbound} out"
+    for group in peering.groups:
+        family = group.carried(version)
+        if family or version == 4:
+            yield f"      {'' if family else 'no '}neighbor {group.nodes} activate"
+            yield f"      neighbor {group.nodes} route-map {family.inbound if family else peering.outbound} in"
+            yield f"      neighbor {group.nodes} route-map {peering.outbound} out"

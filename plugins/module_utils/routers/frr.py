@@ -11,6 +11,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering impo
     MAX_DYNAMIC_NEIGHBORS,
     Bfd,
     Family,
+    Group,
     Peering,
 )
 
@@ -32,10 +33,10 @@ def lines(peering: Peering) -> Iterator[str]:
         yield f" bgp router-id {peering.router_id}"
     if not peering.internal:
         yield " bgp bestpath as-path multipath-relax"
-    if any(family.ranges for family in peering.families):
+    if any(group.ranges for group in peering.groups):
         yield f" bgp listen limit {MAX_DYNAMIC_NEIGHBORS}"
-    for family in peering.families:
-        yield from _group(peering, family, profile)
+    for group in peering.groups:
+        yield from _group(peering, group, profile)
     yield " !"
     for version in sorted({4, *(family.version for family in peering.families)}):
         yield from _address_family(peering, version)
@@ -83,8 +84,8 @@ def _inbound(peering: Peering, family: Family) -> Iterator[str]:
     yield from (match, *global_hop, "exit", "!")
 
 
-def _group(peering: Peering, family: Family, profile: str) -> Iterator[str]:
-    group = f" neighbor {family.nodes}"
+def _group(peering: Peering, sessions: Group, profile: str) -> Iterator[str]:
+    group = f" neighbor {sessions.nodes}"
     yield f"{group} peer-group"
     yield f"{group} remote-as {peering.node_asn}"
     yield f"{group} description {peering.description}"
@@ -102,25 +103,26 @@ def _group(peering: Peering, family: Family, profile: str) -> Iterator[str]:
     yield f"{group} timers {peering.keepalive} {peering.hold}"
     if peering.connect:
         yield f"{group} timers connect {peering.connect}"
-    for network in family.ranges:
-        yield f" bgp listen range {network} peer-group {family.nodes}"
-    for neighbor in family.neighbors:
-        yield f" neighbor {neighbor.address} peer-group {family.nodes}"
+    for network in sessions.ranges:
+        yield f" bgp listen range {network} peer-group {sessions.nodes}"
+    for neighbor in sessions.neighbors:
+        yield f" neighbor {neighbor.address} peer-group {sessions.nodes}"
         yield f" neighbor {neighbor.address} description {neighbor.name}"
 
 
 def _address_family(peering: Peering, version: int) -> Iterator[str]:
     yield f" address-family ipv{version} unicast"
-    for family in peering.families:
-        if family.version == version:
-            yield from _policy(peering, family)
+    for group in peering.groups:
+        family = group.carried(version)
+        if family:
+            yield from _policy(peering, group, family)
         elif version == 4:
-            yield from _closed(peering, family)
+            yield from _closed(peering, group)
     yield from (" exit-address-family", " !")
 
 
-def _policy(peering: Peering, family: Family) -> Iterator[str]:
-    group = f"  neighbor {family.nodes}"
+def _policy(peering: Peering, sessions: Group, family: Family) -> Iterator[str]:
+    group = f"  neighbor {sessions.nodes}"
     yield f"{group} activate"
     yield f"{group} maximum-prefix {peering.max_prefixes} restart 1"
     yield f"{group} route-map {family.inbound} in"
@@ -128,14 +130,14 @@ def _policy(peering: Peering, family: Family) -> Iterator[str]:
     yield f"  maximum-paths {'ibgp ' if peering.internal else ''}{peering.max_paths}"
 
 
-def _closed(peering: Peering, family: Family) -> Iterator[str]:
-    """No IPv4 routes over sessions between IPv6 addresses, where FRR activates them by itself.
+def _closed(peering: Peering, sessions: Group) -> Iterator[str]:
+    """No IPv4 routes over sessions that are for IPv6 only, where FRR activates them by itself.
 
     A neighbor from a listen range takes no heed of "no activate" (seen with 8.4): it gets a policy that denies all.
     """
-    group = f"  neighbor {family.nodes}"
-    if not family.ranges:
-        yield f"  no neighbor {family.nodes} activate"
+    group = f"  neighbor {sessions.nodes}"
+    if not sessions.ranges:
+        yield f"  no neighbor {sessions.nodes} activate"
         return
     yield f"{group} activate"
     yield f"{group} route-map {peering.outbound} in"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Family, Peering, Pool
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Family, Group, Peering, Pool
 
 _INET = {4: "inet", 6: "inet6"}
 _ECMP_SIZES = (16, 32, 64, 128)
@@ -18,11 +18,11 @@ def lines(peering: Peering) -> Iterator[str]:
     for family in peering.families:
         yield from _inbound(peering, family)
     yield f"set policy-options policy-statement {peering.outbound} then reject"
-    for family in peering.families:
-        yield from _group(peering, family)
+    for group in peering.groups:
+        yield from _group(peering, group)
     if peering.ttl_security:
-        for family in peering.families:
-            yield from _ttl_filter(family)
+        for group in peering.groups:
+            yield from _ttl_filter(group)
     yield from _per_flow(peering)
     yield "# For the whole router: compare with what it has."
     yield f"set routing-options autonomous-system {peering.asn}"
@@ -30,9 +30,9 @@ def lines(peering: Peering) -> Iterator[str]:
     yield f"set chassis maximum-ecmp {min(size for size in _ECMP_SIZES if size >= peering.max_paths)}"
     if peering.ttl_security and peering.interface:
         name, _dot, unit = peering.interface.partition(".")
-        for family in peering.families:
-            inet = _INET[family.version]
-            yield f"set interfaces {name} unit {unit or 0} family {inet} filter input {_ttl_name(family)}"
+        for group in peering.groups:
+            inet = _INET[group.version]
+            yield f"set interfaces {name} unit {unit or 0} family {inet} filter input {_ttl_name(group)}"
 
 
 def notes(peering: Peering) -> Iterator[str]:
@@ -43,9 +43,9 @@ def notes(peering: Peering) -> Iterator[str]:
     if peering.ttl_security and not peering.interface:
         yield "Junos checks the TTL by a filter, which protects only where it is attached. dsr_router.interface did not"
         yield "name the interface towards the nodes, so attach it yourself:"
-        for family in peering.families:
-            inet = _INET[family.version]
-            yield f"  set interfaces INTERFACE unit UNIT family {inet} filter input {_ttl_name(family)}"
+        for group in peering.groups:
+            inet = _INET[group.version]
+            yield f"  set interfaces INTERFACE unit UNIT family {inet} filter input {_ttl_name(group)}"
 
 
 def _route_filter(family: Family, pool: Pool) -> str:
@@ -63,12 +63,17 @@ def _inbound(peering: Peering, family: Family) -> Iterator[str]:
     for pool in family.pools:
         yield f"{policy} vips from {_route_filter(family, pool)}"
     yield f"{policy} vips then accept"
-    yield f"{policy} rest then reject"
+    if not _chained(peering):
+        yield f"{policy} rest then reject"
 
 
-def _group(peering: Peering, family: Family) -> Iterator[str]:
-    group = f"set protocols bgp group {family.nodes}"
-    unicast = f"{group} family {_INET[family.version]} unicast"
+def _chained(peering: Peering) -> bool:
+    """A session has one chain of policies for all that it carries: none but the last may refuse the rest."""
+    return any(len(group.families) > 1 for group in peering.groups)
+
+
+def _group(peering: Peering, sessions: Group) -> Iterator[str]:
+    group = f"set protocols bgp group {sessions.nodes}"
     yield f"{group} type {'internal' if peering.internal else 'external'}"
     yield f'{group} description "{peering.description}"'
     if not peering.internal:
@@ -83,30 +88,35 @@ def _group(peering: Peering, family: Family) -> Iterator[str]:
         yield f"{group} bfd-liveness-detection minimum-interval {peering.bfd.interval}"
         yield f"{group} bfd-liveness-detection multiplier {peering.bfd.multiplier}"
     yield f"{group} multipath{'' if peering.internal else ' multiple-as'}"
-    yield f"{unicast} prefix-limit maximum {peering.max_prefixes}"
-    yield f"{unicast} prefix-limit teardown idle-timeout 1"
-    yield f"{group} import {family.inbound}"
+    for family in sessions.families:
+        unicast = f"{group} family {_INET[family.version]} unicast"
+        yield f"{unicast} prefix-limit maximum {peering.max_prefixes}"
+        yield f"{unicast} prefix-limit teardown idle-timeout 1"
+    policies = " ".join(family.inbound for family in sessions.families)
+    if _chained(peering):
+        policies = f"[ {policies} {peering.outbound} ]"
+    yield f"{group} import {policies}"
     yield f"{group} export {peering.outbound}"
-    for network in family.ranges:
+    for network in sessions.ranges:
         yield f"{group} allow {network}"
-    for neighbor in family.neighbors:
+    for neighbor in sessions.neighbors:
         yield f'{group} neighbor {neighbor.address} description "{neighbor.name}"'
 
 
-def _ttl_name(family: Family) -> str:
-    return f"{family.cluster}-ttl{family.version}"
+def _ttl_name(group: Group) -> str:
+    return f"{group.cluster}-ttl{group.version}"
 
 
-def _ttl_filter(family: Family) -> Iterator[str]:
+def _ttl_filter(group: Group) -> Iterator[str]:
     """Drops BGP that says it comes from a node and has passed a router; takes everything else."""
-    inet = _INET[family.version]
-    term = f"set firewall family {inet} filter {_ttl_name(family)} term"
-    sources = family.ranges or tuple(f"{neighbor.address}/{family.bits}" for neighbor in family.neighbors)
+    inet = _INET[group.version]
+    term = f"set firewall family {inet} filter {_ttl_name(group)} term"
+    sources = group.ranges or tuple(f"{neighbor.address}/{group.bits}" for neighbor in group.neighbors)
     for source in sources:
         yield f"{term} far from source-address {source}"
-    yield f"{term} far from {'protocol' if family.version == 4 else 'next-header'} tcp"
+    yield f"{term} far from {'protocol' if group.version == 4 else 'next-header'} tcp"
     yield f"{term} far from port bgp"
-    yield f"{term} far from {'ttl-except' if family.version == 4 else 'hop-limit-except'} 255"
+    yield f"{term} far from {'ttl-except' if group.version == 4 else 'hop-limit-except'} 255"
     yield f"{term} far then discard"
     yield f"{term} rest then accept"
 

@@ -18,10 +18,10 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering impo
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.take_back import TakeBack
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 
-_ANY: Final = {4: "0.0.0.0", 6: "::"}
+_ANY: Final = ("0.0.0.0", "::")
 _SHARED_NAMES: Final = (
     "node_asn vip_pools cluster keepalive hold password ttl_security bfd bfd_interval bfd_multiplier max_prefixes"
-    " max_paths listen_ranges passive connect router_id graceful_restart"
+    " max_paths listen_ranges passive connect router_id graceful_restart sessions"
 ).split()
 
 
@@ -47,11 +47,10 @@ def run(runner: Runner, params: Mapping[str, Any], *, check_mode: bool) -> dict[
 
 
 def peering(params: Mapping[str, Any]) -> Peering:
-    """The peering with the nodes over every family that the pools have."""
-    families = {6 if ":" in str(pool) else 4 for pool in params["vip_pools"]} or {4, 6}
+    """The peering with the nodes over every family that the pools have, and the router, as far as it is told."""
     return parse_peering(
         params["name"],
-        {"addresses": [_ANY[version] for version in sorted(families)], "asn": params["asn"]},
+        {"addresses": params["addresses"] or _ANY, "asn": params["asn"]},
         nodes={node["name"]: {"addresses": node["addresses"]} for node in params["nodes"]},
         show_password=True,
         **{name: params[name] for name in _SHARED_NAMES},

@@ -12,6 +12,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering impo
     MAX_DYNAMIC_NEIGHBORS,
     Bfd,
     Family,
+    Group,
     Peering,
 )
 
@@ -41,9 +42,9 @@ def lines(peering: Peering) -> Iterator[str]:
     for family in peering.families:
         yield f"  address-family ipv{family.version} unicast"
         yield f"    maximum-paths {'ibgp ' if peering.internal else ''}{peering.max_paths}"
-    for family in peering.families:
-        yield from _template(peering, family)
-        yield from _neighbors(family)
+    for group in peering.groups:
+        yield from _template(peering, group)
+        yield from _neighbors(group)
 
 
 def notes(peering: Peering) -> Iterator[str]:
@@ -95,8 +96,8 @@ def _interface(peering: Peering, bfd: Bfd) -> Iterator[str]:
     yield "!"
 
 
-def _template(peering: Peering, family: Family) -> Iterator[str]:
-    yield f"  template peer {family.nodes}"
+def _template(peering: Peering, group: Group) -> Iterator[str]:
+    yield f"  template peer {group.nodes}"
     yield f"    remote-as {peering.node_asn}"
     yield f"    description {peering.description}"
     if peering.bfd:
@@ -106,20 +107,21 @@ def _template(peering: Peering, family: Family) -> Iterator[str]:
     if peering.ttl_security:
         yield "    ttl-security hops 1"
     yield f"    timers {peering.keepalive} {peering.hold}"
-    if family.neighbors:  # a prefix peer waits anyway
+    if group.neighbors:  # a prefix peer waits anyway
         yield "    transport connection-mode passive"
-    yield f"    address-family ipv{family.version} unicast"
-    yield f"      route-map {family.inbound} in"
-    yield f"      route-map {peering.outbound} out"
-    yield f"      maximum-prefix {peering.max_prefixes} restart 1"
+    for family in group.families:
+        yield f"    address-family ipv{family.version} unicast"
+        yield f"      route-map {family.inbound} in"
+        yield f"      route-map {peering.outbound} out"
+        yield f"      maximum-prefix {peering.max_prefixes} restart 1"
 
 
-def _neighbors(family: Family) -> Iterator[str]:
-    for neighbor in family.neighbors:
+def _neighbors(group: Group) -> Iterator[str]:
+    for neighbor in group.neighbors:
         yield f"  neighbor {neighbor.address}"
-        yield f"    inherit peer {family.nodes}"
+        yield f"    inherit peer {group.nodes}"
         yield f"    description {neighbor.name}"
-    for network in family.ranges:
+    for network in group.ranges:
         yield f"  neighbor {network}"
-        yield f"    inherit peer {family.nodes}"
+        yield f"    inherit peer {group.nodes}"
         yield f"    maximum-peers {MAX_DYNAMIC_NEIGHBORS}"

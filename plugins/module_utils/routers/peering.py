@@ -9,7 +9,7 @@ Every name that is made here belongs to the cluster, so that clusters which shar
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +33,11 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.routers.asns import 
 
 PASSWORD_PLACEHOLDER: Final = "REPLACE-WITH-THE-BGP-PASSWORD"
 """Stands where the secret goes. A router that gets it as it is refuses every node, and lets nobody in."""
+
+PER_FAMILY: Final = "per_family"
+ONE: Final = "one"
+SESSIONS: Final = (PER_FAMILY, ONE)
+"""How many sessions a node and a router have: one for each address family, or one that carries both."""
 
 MAX_DYNAMIC_NEIGHBORS: Final = 1000
 """Sessions a router accepts from the listen ranges. The daemons' own default of 100 is 50 dual-stack nodes."""
@@ -66,11 +71,37 @@ class Pool:
 
 @dataclass(frozen=True)
 class Family:
-    """The part of one address family. ranges: where neighbors are accepted from instead of by name; else empty."""
+    """What is accepted of one address family, over whatever session it comes."""
 
     version: int
     cluster: str
     pools: tuple[Pool, ...]
+
+    @property
+    def bits(self) -> int:
+        return _BITS[self.version]
+
+    @property
+    def vips(self) -> str:
+        """Name of the prefix list."""
+        return f"{self.cluster}-vip{self.version}"
+
+    @property
+    def inbound(self) -> str:
+        """Name of the policy for what comes from the nodes."""
+        return f"{self.cluster}-in{self.version}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The sessions between addresses of one family. families: those whose routes they carry.
+
+    ranges: where neighbors are accepted from instead of by name; else empty.
+    """
+
+    version: int
+    cluster: str
+    families: tuple[Family, ...]
     neighbors: tuple[Neighbor, ...]
     ranges: tuple[str, ...]
 
@@ -83,15 +114,9 @@ class Family:
         """Name of the peer group."""
         return f"{self.cluster}-nodes{self.version}"
 
-    @property
-    def vips(self) -> str:
-        """Name of the prefix list."""
-        return f"{self.cluster}-vip{self.version}"
-
-    @property
-    def inbound(self) -> str:
-        """Name of the policy for what comes from the nodes."""
-        return f"{self.cluster}-in{self.version}"
+    def carried(self, version: int) -> Family | None:
+        """The family of this version, if the sessions carry its routes."""
+        return next((family for family in self.families if family.version == version), None)
 
 
 @dataclass(frozen=True)
@@ -117,6 +142,7 @@ class Peering:
     asn: int
     node_asn: int
     families: tuple[Family, ...]
+    groups: tuple[Group, ...]
     keepalive: int
     hold: int
     password: str
@@ -172,12 +198,15 @@ def parse_peering(
     connect: Any = 0,
     router_id: Any = "",
     graceful_restart: bool = False,
+    sessions: Any = PER_FAMILY,
 ) -> Peering:
     """Peering of the router called name; DsrError names every problem found, a line each.
 
     router: {addresses: [...], asn = router_asn, interface = ""}; nodes: {name: {addresses: [...]}}.
     router_asn, node_asn: None for the defaults, which must not be why the two are equal.
     A family is part of it if the router has an address of it and the pools a network of it.
+    sessions: with "one" both families go over the session between IPv4 addresses. Every node needs one then, unless the
+    router has none itself: the session is between IPv6 addresses there.
     """
     problems = Problems()
     parse = _Parser(problems)
@@ -189,16 +218,20 @@ def parse_peering(
     versions = {address.version for address in addresses}
     pools = parse.networks("dsr_vip_pools", vip_pools)
     ranges = parse.networks("dsr_listen_ranges", listen_ranges)
-    neighbors = parse.neighbors(nodes, ranges)
     asn = parse.node_asn(node_asn)
+    form = parse.sessions(sessions)
+    transport = min(versions, default=None) if form == ONE else None
+    neighbors = parse.neighbors(nodes, ranges, item, transport)
     served = sorted(versions & {pool.version for pool in pools})
+    families = tuple(_family(version, owner, pools) for version in served)
     peering = Peering(
         router=router_name,
         interface=parse.interface(item, router.get("interface", "")),
         cluster=owner,
         asn=parse.router_asn(item, router, router_asn, asn, is_set(node_asn)),
         node_asn=asn,
-        families=tuple(_family(version, owner, pools, neighbors, ranges) for version in served),
+        families=families,
+        groups=tuple(_groups(owner, families, transport, neighbors, ranges)),
         keepalive=parse.integer("dsr_bgp_keepalive", keepalive, 1, 21845),
         hold=parse.integer("dsr_bgp_hold", hold, 3, 65535),
         password=parse.password(password, show_password),
@@ -218,24 +251,35 @@ def parse_peering(
     return peering
 
 
-def _family(
-    version: int, cluster: str, pools: list[Prefix], neighbors: list[tuple[str, Address]], ranges: list[Prefix]
-) -> Family:
-    return Family(
-        version=version,
-        cluster=cluster,
-        pools=tuple(Pool(pool.text, pool.shift == 0) for pool in pools if pool.version == version),
-        neighbors=()
-        if ranges
-        else tuple(Neighbor(name, address.text) for name, address in neighbors if address.version == version),
-        ranges=tuple(network.text for network in ranges if network.version == version),
-    )
+def _family(version: int, cluster: str, pools: list[Prefix]) -> Family:
+    own = (pool for pool in pools if pool.version == version)
+    return Family(version, cluster, tuple(Pool(pool.text, pool.shift == 0) for pool in own))
+
+
+def _groups(
+    cluster: str,
+    families: tuple[Family, ...],
+    transport: int | None,
+    neighbors: list[tuple[str, Address]],
+    ranges: list[Prefix],
+) -> Iterator[Group]:
+    """transport: the version of the addresses between which every session is; None for a session of each family."""
+    carried = {transport: families} if transport and families else {each.version: (each,) for each in families}
+    for version, over in carried.items():
+        named = () if ranges else tuple((name, each.text) for name, each in neighbors if each.version == version)
+        yield Group(
+            version=version,
+            cluster=cluster,
+            families=over,
+            neighbors=tuple(Neighbor(name, address) for name, address in named),
+            ranges=tuple(network.text for network in ranges if network.version == version),
+        )
 
 
 def _check(item: str, peering: Peering) -> None:
     """What only shows when the parts are put together."""
     _check_hold(peering.keepalive, peering.hold)
-    if not any(family.neighbors or family.ranges for family in peering.families):
+    if not any(group.neighbors or group.ranges for group in peering.groups):
         raise DsrError(
             item,
             "has no address family in common with the nodes and dsr_vip_pools",
@@ -296,6 +340,15 @@ def parse_session(
     _check_hold(int(keepalive), int(hold))
 
 
+def without_transport(node: str, router: str, version: int | None) -> DsrError:
+    """The error for a node that lacks an address of the version between which the one session would be."""
+    return DsrError(
+        f"node {node}",
+        f"has no IPv{version} address; {router} has one, and with dsr_bgp_sessions: {ONE} the session is between these",
+        f"Add one to addresses of its dsr_node, or set dsr_bgp_sessions: {PER_FAMILY}",
+    )
+
+
 class _Parser:
     """Parses field by field; what is wrong goes to problems, and something harmless stands in for it."""
 
@@ -343,8 +396,21 @@ class _Parser:
                     found.append(parse_prefix(item, value))
         return found
 
-    def neighbors(self, nodes: Any, ranges: list[Prefix]) -> list[tuple[str, Address]]:
-        """In the order of nodes. With ranges each must lie in one, or it could never connect."""
+    def sessions(self, value: Any) -> str:
+        with self._problems:
+            if value not in SESSIONS:
+                raise DsrError("dsr_bgp_sessions", f"{shown(value)} is not known", f"Use {listing(SESSIONS)}")
+            return str(value)
+        return PER_FAMILY
+
+    def neighbors(
+        self, nodes: Any, ranges: list[Prefix], router: str, transport: int | None
+    ) -> list[tuple[str, Address]]:
+        """In the order of nodes, of each the first address of each family.
+
+        transport: the version that sessions are between; None for both. A node needs an address of it, and with ranges
+        that must lie in one, or it could never connect.
+        """
         found: list[tuple[str, Address]] = []
         table = PrefixTable((network, network.text) for network in ranges)
         with self._problems:
@@ -352,10 +418,13 @@ class _Parser:
                 name = self.name("node", key)
                 with self._problems:
                     machine = mapping(f"node {name}", value, ["addresses"])
-                    found += [(name, address) for address in self.addresses(f"node {name}", machine, "dsr_node")]
+                    own = self.addresses(f"node {name}", machine, "dsr_node")
+                    if own and transport and transport not in {address.version for address in own}:
+                        raise without_transport(name, router, transport)
+                    found += [(name, address) for address in own]
         for name, address in found if ranges else ():
             with self._problems:
-                if table.owner(address) is None:
+                if transport in (None, address.version) and table.owner(address) is None:
                     raise DsrError(
                         f"node {name}",
                         f"address {address.text} lies in none of dsr_listen_ranges"

@@ -171,6 +171,30 @@ def test_frr_that_does_not_answer(said: str, message: str) -> None:
         report(Recorded("frr-10.3-established", {"show bgp neighbors json": Result(1, f"{said}\n", "")}))
 
 
+@pytest.mark.parametrize("recording", [each for each in BIRDS + FRRS if each.endswith("-both")])
+def test_one_session_with_both_families(recording: str) -> None:
+    told = report(Recorded(recording))
+    assert [each["neighbor"] for each in told["sessions"]] == (
+        ["192.0.2.1", "192.0.2.2"] if told["provider"] == "bird" else ["192.0.2.11", "192.0.2.12"]
+    )
+    for session in told["sessions"]:
+        assert session["families"] == ["ipv4", "ipv6"]
+        assert session["state"] == "established"
+        assert session["bfd"]["state"] == "up"
+    if told["provider"] == "frr":
+        assert [each["prefixes_received"] for each in told["sessions"]] == [4, 4]
+    else:
+        assert {each["vip"] for each in told["announced"]} >= {"203.0.113.1", "2001:db8:f::1"}
+        assert {tuple(each["neighbors"]) for each in told["announced"]} == {("192.0.2.1", "192.0.2.2")}
+
+
+def test_drained_over_one_session() -> None:
+    told = report(Recorded("bird-2.17.5-both"))["announced"]
+    assert [(each["vip"], each["communities"]) for each in told] == [
+        (vip, ["65535:0"]) for vip in ("203.0.113.1", "203.0.113.2", "2001:db8:f::1", "2001:db8:f::2")
+    ]
+
+
 def test_missing_commands() -> None:
     with pytest.raises(DsrError, match="Install the package bird2"):
         report(Recorded("bird-2.17.5-established", lacks=["birdc"]))

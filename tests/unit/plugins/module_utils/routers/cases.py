@@ -45,11 +45,15 @@ BARE: dict[str, Any] = {**EXPLICIT, "password": "", "bfd": False, "ttl_security"
 INSIDE: dict[str, Any] = {**EXPLICIT, "router_asn": 64512, "node_asn": 64512, "show_password": True}
 """iBGP, the password written out."""
 
-READ: dict[str, dict[str, Any]] = {"explicit": EXPLICIT, "ranges": RANGES, "bare": BARE, "inside": INSIDE}
+ONE: dict[str, Any] = {**EXPLICIT, "sessions": "one"}
+"""One session with each node, for both families."""
+
+READ: dict[str, dict[str, Any]] = {"explicit": EXPLICIT, "ranges": RANGES, "bare": BARE, "inside": INSIDE, "one": ONE}
+READ["one-ranges"] = {**RANGES, "sessions": "one"}
 REACHED = {"dual": ["192.0.2.1", "2001:db8:fab::1"], "ipv4": ["192.0.2.1"], "ipv6": ["2001:db8:fab::1"]}
 """Options, and addresses of the router, that the daemons' own checkers are given in every combination."""
 
-CASES = {"edge-1": EXPLICIT, "edge-2": RANGES}
+CASES = {"edge-1": EXPLICIT, "edge-2": RANGES, "edge-3": ONE}
 ADDRESSES = ["192.0.2.1", "2001:db8:fab::1"]
 
 

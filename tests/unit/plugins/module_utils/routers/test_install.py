@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,48 @@ def test_nobody_waits_for_nodes_that_must_change_too(frr: Machine) -> None:
     bring(frr, frr.frr, peering(password=SECRET))
     frr.up = {"198.51.100.9"}
     assert stay(frr, frr.frr)
+
+
+RANGES = ["192.0.2.0/24", "2001:db8:fab::/64"]
+
+
+@pytest.mark.parametrize("ranges", [[], RANGES])
+@pytest.mark.parametrize("forms", [("per_family", "one"), ("one", "per_family")])
+def test_from_one_form_of_sessions_to_the_other(frr: Machine, forms: tuple[str, str], ranges: list[str]) -> None:
+    """Sessions over IPv6 go, or are not there yet; only those of others must come back."""
+    for router in (frr.frr, frr.bird):
+        frr.config.write_text("" if router is not frr.frr else FOREIGN)
+        bring(frr, router, peering(sessions=forms[0], listen_ranges=ranges))
+        stay(frr, router)
+        frr.up = {"192.0.2.21", "192.0.2.22", "198.51.100.9"}
+        if forms[0] == "per_family":
+            frr.up |= {"2001:db8:fab::21", "2001:db8:fab::22"}
+        assert bring(frr, router, peering(sessions=forms[1], listen_ranges=ranges)).changed
+        frr.up = {"192.0.2.21", "192.0.2.22", "198.51.100.9"}
+        assert stay(frr, router)
+        text = frr.config.read_text()
+        assert ("2001:db8:fab::" in text) is ("nodes6" in text) is (forms[1] == "per_family")
+        assert not bring(frr, router, peering(sessions=forms[1], listen_ranges=ranges)).changed
+
+
+@pytest.mark.parametrize("ranges", [[], RANGES])
+def test_both_ends_must_agree_on_the_form_of_sessions(frr: Machine, ranges: list[str]) -> None:
+    """A session from a range has no neighbor line that would tell that it goes."""
+    for router in (frr.frr, frr.bird):
+        one, two = (router.block(peering(sessions=form, listen_ranges=ranges)) for form in ("one", "per_family"))
+        nodes = re.compile(r"^(?!.*neighbor (?:range )?2001).*$", re.MULTILINE)
+        assert router.shared("\n".join(nodes.findall(one))) != router.shared("\n".join(nodes.findall(two)))
+
+
+def test_bird_routes_both_families_of_one_session(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "protocol device {\n}\n")
+    bring(machine, machine.bird, peering(sessions="one"))
+    text = machine.config.read_text()
+    assert "dsr-kernel4" in text
+    assert "dsr-kernel6" in text
+    claims = machine.bird.claims(machine.bird.own(text, "dsr"))
+    assert claims.neighbors == {"192.0.2.21", "192.0.2.22"}
+    assert set(claims.pools) == set(POOLS)
 
 
 def test_password_is_nowhere_to_be_seen_and_the_file_is_closed(frr: Machine) -> None:

@@ -34,20 +34,62 @@ def refused(match: str, router: Any = None, name: Any = "edge-1", **options: Any
 
 def test_names_are_the_clusters() -> None:
     got = peering(cluster="shop")
-    assert [(f.nodes, f.vips, f.inbound) for f in got.families] == [
-        ("shop-nodes4", "shop-vip4", "shop-in4"),
-        ("shop-nodes6", "shop-vip6", "shop-in6"),
-    ]
+    assert [(f.vips, f.inbound) for f in got.families] == [("shop-vip4", "shop-in4"), ("shop-vip6", "shop-in6")]
+    assert [group.nodes for group in got.groups] == ["shop-nodes4", "shop-nodes6"]
     assert (got.outbound, got.drain) == ("shop-out", "shop-drain")
 
 
 def test_only_the_first_address_of_a_family_speaks() -> None:
     nodes = {"n1": {"addresses": ["192.0.2.21", "192.0.2.99", "2001:DB8:fab::21"]}}
-    found = peering(nodes=nodes).families
-    assert [[neighbor.address for neighbor in family.neighbors] for family in found] == [
+    found = peering(nodes=nodes).groups
+    assert [[neighbor.address for neighbor in group.neighbors] for group in found] == [
         ["192.0.2.21"],
         ["2001:db8:fab::21"],
     ]
+
+
+def one(router: Any = None, **options: Any) -> list[tuple[int, list[int], list[str], list[str]]]:
+    """Of each group with sessions="one": version of its addresses, of its routes, its neighbors, its ranges."""
+    return [
+        (
+            group.version,
+            [family.version for family in group.families],
+            [neighbor.address for neighbor in group.neighbors],
+            list(group.ranges),
+        )
+        for group in peering(router, sessions="one", **options).groups
+    ]
+
+
+def test_one_session_carries_both_families() -> None:
+    assert one() == [(4, [4, 6], ["192.0.2.21", "192.0.2.22"], [])]
+
+
+def test_one_session_carries_what_router_and_pools_have() -> None:
+    v6, v4 = ["2001:db8:f::/64"], ["203.0.113.0/24"]
+    addresses = ["192.0.2.21", "192.0.2.22"]
+    assert one(vip_pools=v4) == one({"addresses": ["192.0.2.1"]}) == [(4, [4], addresses, [])]
+    assert one(vip_pools=v6) == [(4, [6], addresses, [])]
+    assert one({"addresses": ["2001:db8:fab::1"]}) == [(6, [6], ["2001:db8:fab::21", "2001:db8:fab::22"], [])]
+
+
+def test_one_session_from_the_ranges_of_its_family() -> None:
+    ranges = ["192.0.2.0/24", "2001:db8:fab::/64"]
+    assert one(listen_ranges=ranges) == [(4, [4, 6], [], ranges[:1])]
+    assert one(listen_ranges=ranges[:1]) == [(4, [4, 6], [], ranges[:1])]
+    refused("^node k8s-1: address 192.0.2.21 lies in none", sessions="one", listen_ranges=ranges[1:])
+
+
+@pytest.mark.parametrize("ranges", [[], ["192.0.2.0/24", "2001:db8:fab::/64"]])
+def test_one_session_with_a_node_that_lacks_its_family(ranges: list[str]) -> None:
+    nodes = {**NODES, "n9": {"addresses": ["2001:db8:fab::29"]}}
+    error = refused(
+        "^node n9: has no IPv4 address; router edge-1 has one", nodes=nodes, sessions="one", listen_ranges=ranges
+    )
+    assert "dsr_bgp_sessions: per_family" in error.cure
+    v4 = {"n9": {"addresses": ["192.0.2.29"]}}
+    refused("^node n9: has no IPv6 address", {"addresses": ["2001:db8:fab::1"]}, nodes=v4, sessions="one")
+    assert len(peering(nodes=nodes).groups[1].neighbors) == 3
 
 
 def test_numbers_that_a_template_made_text() -> None:
@@ -170,6 +212,8 @@ def test_node_outside_the_listen_ranges() -> None:
         ("cluster", "dsr_cluster", ""),
         ("vip_pools", "dsr_vip_pools", ["203.0.113.1/24"]),
         ("listen_ranges", "dsr_listen_ranges", ["192.0.2.0"]),
+        ("sessions", "dsr_bgp_sessions", "two"),
+        ("sessions", "dsr_bgp_sessions", ["one"]),
     ],
 )
 def test_option_out_of_range(option: str, variable: str, value: Any) -> None:
@@ -227,6 +271,7 @@ scrap = st.recursive(
             "password",
             "max_paths",
             "listen_ranges",
+            "sessions",
         ]
     ),
     value=scrap,

@@ -22,6 +22,7 @@ from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.c
     EXPLICIT,
     GOLDEN,
     NODES,
+    ONE,
     RANGES,
     SECRET,
     rendered,
@@ -58,6 +59,17 @@ NOTHING_OUT = {
     "bird": "export none;",
     "junos": "policy-statement dsr-out then reject",
     "cumulus": "route-map dsr-out rule 10 action deny",
+}
+_V4 = r"ipv4 unicast\n +neighbor dsr-nodes4 activate\n.*dsr-in4 in\n"
+_FRR = _V4 + r".*ipv6 unicast\n +neighbor dsr-nodes4 activate\n.* neighbor dsr-nodes4 route-map dsr-in6 in\n"
+BOTH = {
+    "frr": _FRR,
+    "sonic": _FRR,
+    "bird": r"'dsr-nodes4' .*\tipv4 \{\n\t\timport filter 'dsr-in4';.*\tipv6 \{\n\t\timport filter 'dsr-in6';",
+    "eos": _FRR.replace(" unicast", ""),
+    "nxos": r"template peer dsr-nodes4\n.*ipv4 unicast\n +route-map dsr-in4 in\n.*ipv6 unicast\n +route-map dsr-in6 in",
+    "junos": r"nodes4 family inet unicast .*nodes4 family inet6 unicast .*nodes4 import \[ dsr-in4 dsr-in6 dsr-out \]",
+    "cumulus": r"nodes4 address-family ipv4-unicast enable on\n.*nodes4 address-family ipv6-unicast enable on\n",
 }
 LOWEST = {"bird": "bgp_local_pref = 0"}
 
@@ -174,6 +186,22 @@ def test_family_without_a_pool_is_left_out(dialect: str) -> None:
 
 
 @every_dialect
+@pytest.mark.parametrize("ranges", [False, True])
+def test_one_session_for_both_families(dialect: str, ranges: bool) -> None:
+    """Peers over IPv4 only, what is accepted of both families, and no password twice."""
+    more = {key: RANGES[key] for key in ("listen_ranges",)} if ranges else {}
+    config = effective(text(dialect, {**ONE, **more}, interface="Vlan10.1"))
+    assert "2001:db8:fab:" not in config
+    assert "nodes6" not in config
+    assert "ttl6" not in config
+    assert config.count(PASSWORD_PLACEHOLDER) == 1
+    for name in ("dsr-in4", "dsr-in6", "203.0.113.0/24", "2001:db8:f::/64"):
+        assert name in config
+    assert config.count("10000") == (1 if dialect == "eos" else 2)
+    assert re.search(BOTH[dialect], config, re.DOTALL)
+
+
+@every_dialect
 def test_own_asn_of_the_router(dialect: str) -> None:
     config = effective(text(dialect, EXPLICIT, asn=65001))
     assert "65001" in config
@@ -200,6 +228,17 @@ def test_sessions_over_ipv6_carry_no_ipv4(dialect: str) -> None:
     }
     assert closed.get(dialect, "address-family ipv4 unicast\n  neighbor shop-eu-1-nodes6 activate\n") in config
     assert closed.get(dialect, "  neighbor shop-eu-1-nodes6 route-map shop-eu-1-out in\n") in config
+
+
+def test_one_session_for_ipv6_routes_alone_is_closed_to_ipv4() -> None:
+    config = effective(text("frr", {**ONE, "vip_pools": ["2001:db8:f::/64"]}))
+    assert "address-family ipv4 unicast\n  no neighbor dsr-nodes4 activate\n exit" in config
+    assert "address-family ipv6 unicast\n  neighbor dsr-nodes4 activate\n" in config
+
+
+def test_junos_refuses_the_rest_at_the_end_of_the_chain_only() -> None:
+    assert "rest then reject" not in effective(text("junos", ONE))
+    assert effective(text("junos", EXPLICIT)).count("term rest then reject") == 2
 
 
 def test_interface_towards_the_nodes() -> None:
