@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ansible_collections.baremetal.dsr.plugins.module_utils._addresses import parse_address
 from ansible_collections.baremetal.dsr.plugins.module_utils._iproute import parse_objects
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.ports import port_problems
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.ipvs.apply import outdated
 from ansible_collections.baremetal.dsr.plugins.module_utils.kernel_modules import not_loaded, unloadable
@@ -66,8 +67,8 @@ class Needs:
 
     schedulers: of the services. pods: the backends that should run here, as pods_from() takes them. sources: of their
     guards, None for no guard. tunnels: by which directors send. families: "ipv4", "ipv6"; None means IPv4 and those of
-    the pods. mtu: least MTU of the devices that hold `addresses`, in bytes; None if it does not matter. steering: what
-    steering.check.obstacles() takes, None if nothing is steered here.
+    the pods. mtu: least MTU of the devices that hold `addresses`, in bytes; None if it does not matter. bfd, listen_port: of
+    the speaker; None for no port. steering: what steering.check.obstacles() takes, None if nothing is steered here.
     """
 
     schedulers: Sequence[str] = ("mh",)
@@ -77,6 +78,8 @@ class Needs:
     families: Sequence[str] | None = None
     mtu: int | None = None
     addresses: Sequence[str] = ()
+    bfd: bool = False
+    listen_port: int | None = None
     steering: Mapping[str, Any] | None = None
 
 
@@ -99,6 +102,7 @@ def problems(runner: Runner, paths: Paths, needs: Needs) -> list[DsrError]:
     found += [error for error in (outdated(runner),) if error]
     if needs.mtu is not None and addresses:
         found += _mtu_problems(runner, needs.mtu, addresses)
+    found += port_problems(paths.proc, bfd=needs.bfd, listen_port=needs.listen_port, addresses=addresses)
     if needs.steering is not None:
         found += steering_check.obstacles(runner, needs.steering)
     return found + (pods_apply.obstacles(runner, paths, pods, sources=sources) if pods else [])

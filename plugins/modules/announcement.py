@@ -48,6 +48,20 @@ options:
         starts while the node is drained.
     type: path
     default: /etc/baremetal-dsr-drained
+  wait:
+    description:
+      - Seconds that the BGP sessions get to come up when this node announces VIPs. Where they are up no time is lost.
+      - If then no session that carries an address family of O(vips) is up, the module fails, as nobody can reach these
+        VIPs over this node. If only some are down it warns. Either tells the reason for each session that is down.
+      - V(0) does not wait. A drained node, O(state=withdraw_only) and check mode do not look at sessions.
+    type: int
+    default: 20
+  config:
+    description:
+      - Configuration file of BIRD. Whether there is a password and TTL security is read from it, to tell why a session
+        is down.
+    type: path
+    default: /etc/bird/baremetal-dsr.conf
 requirements:
   - birdc (Debian package bird2)
 attributes:
@@ -94,15 +108,23 @@ drained:
   returned: success
   type: bool
   sample: false
+sessions_down:
+  description: Why BGP sessions are down, a sentence for each.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.dsr.plugins.module_utils.announce.bird import Bird
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.configuration import ends
 from ansible_collections.baremetal.dsr.plugins.module_utils.announce.files import VipFile
 from ansible_collections.baremetal.dsr.plugins.module_utils.announce.prefixes import prefixes
 from ansible_collections.baremetal.dsr.plugins.module_utils.announce.reconcile import reconcile
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.sessions import Watch, look
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import LocalRunner
 
@@ -112,6 +134,8 @@ ARGUMENTS = {
     "path": {"type": "path", "default": "/run/baremetal-dsr/vips.conf"},
     "socket": {"type": "path", "default": "/run/baremetal-dsr/bird.ctl"},
     "drained": {"type": "path", "default": "/etc/baremetal-dsr-drained"},
+    "wait": {"type": "int", "default": 20},
+    "config": {"type": "path", "default": "/etc/bird/baremetal-dsr.conf"},
 }
 
 
@@ -121,22 +145,30 @@ def main() -> None:
     given = module.params
     runner = LocalRunner()
     drained = os.path.lexists(given["drained"])
+    bird = Bird(runner, given["socket"])
+    withdraw_only = given["state"] == "withdraw_only"
+    found: list[str] = []
     try:
         wanted = prefixes(given["vips"])
         done = reconcile(
             VipFile(runner, given["path"]),
-            Bird(runner, given["socket"]),
+            bird,
             frozenset() if drained else wanted,
-            withdraw_only=given["state"] == "withdraw_only",
+            withdraw_only=withdraw_only,
             check_mode=module.check_mode,
         )
+        if done.wanted and not withdraw_only and not module.check_mode:
+            config = VipFile(runner, given["config"]).read()
+            found = look(Watch(runner, bird), given["wait"], done.wanted, ends(config or ""))
     except DsrError as error:
         module.fail_json(msg=str(error))
     if drained and wanted:
         module.warn(
             f"This node is drained ({given['drained']} exists): it announces no VIP until the playbook undrain."
         )
-    module.exit_json(**done.result(), drained=drained)
+    for problem in found:
+        module.warn(problem)
+    module.exit_json(**done.result(), drained=drained, sessions_down=found)
 
 
 if __name__ == "__main__":

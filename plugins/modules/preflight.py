@@ -13,7 +13,7 @@ version_added: "1.0.0"
 author: "baremetal.dsr contributors (@baremetal-dsr)"
 description:
   - Looks for the commands and kernel modules that the other modules of this collection use, for the MTU of the network
-    between the nodes, for the pods that should be on this node, and for what others hold on the node and in the pods
+    between the nodes, for the ports of the speaker, for the pods that should be on this node, and for what others hold on the node and in the pods
     that would stop M(baremetal.dsr.steering) or M(baremetal.dsr.pods), before anything is changed anywhere.
   - Fails with everything that is missing or in the way, and what to do about it. Changes nothing.
   - Where commands are missing only these are told, since the rest is found out with them.
@@ -87,6 +87,16 @@ options:
     type: list
     elements: str
     default: []
+  bfd:
+    description:
+      - Whether the speaker of this node serves BFD, so that no other process may hold UDP port 3784.
+    type: bool
+    default: false
+  listen_port:
+    description:
+      - TCP port on which the speaker listens. No other process may listen there on one of O(addresses).
+      - If not given, no port of TCP is looked at.
+    type: int
   steering:
     description:
       - What this node is to steer. The suboptions are the options of M(baremetal.dsr.steering).
@@ -152,6 +162,8 @@ EXAMPLES = r"""
     tunnels: "{{ dsr_plan.guard.tunnels }}"
     mtu: "{{ dsr_mtu }}"
     addresses: "{{ dsr_node.addresses }}"
+    bfd: true
+    listen_port: 1790
     steering:
       vips: "{{ dsr_plan.steering.vips }}"
 """
@@ -197,6 +209,8 @@ ARGUMENTS = {
     "families": {"type": "list", "elements": "str", "choices": ["ipv4", "ipv6"]},
     "mtu": {"type": "int"},
     "addresses": {"type": "list", "elements": "str", "default": []},
+    "bfd": {"type": "bool", "default": False},
+    "listen_port": {"type": "int"},
     "steering": {"type": "dict", "options": STEERING},
 }
 

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.baremetal.dsr.plugins.module_utils.announce.prefixes import parse_routes
+from ansible_collections.baremetal.dsr.plugins.module_utils.bgp.bird import parse_sessions
+from ansible_collections.baremetal.dsr.plugins.module_utils.bgp.report import Session
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
+from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result, Runner
 
 _UNREACHABLE = "Unable to connect to server control socket"
 
@@ -24,23 +28,54 @@ class Bird:
         """The prefixes that its VIP protocols hold; None if BIRD does not run or is not installed."""
         if not self._runner.has("birdc"):
             return None
-        argv = [*self._birdc, "show", "route"]
-        result = self._runner.run(argv, None, writes=False)
-        if result.rc == 0:
-            return parse_routes(result.out)
+        text = self._show("route")
+        return None if text is None else parse_routes(text)
+
+    def sessions(self) -> list[Session] | None:
+        """Its BGP sessions; None if it does not run."""
+        text = self._show("protocols", "all")
+        return None if text is None else parse_sessions(text)
+
+    def defines(self, constant: str) -> bool | None:
+        """Whether the configuration that it goes by defines a constant; None if it does not run."""
+        if not self._runner.has("birdc"):
+            return None
+        result = self._ask("symbols", constant)
         if _UNREACHABLE in result.err + result.out:
             return None
-        raise DsrError(self._item, f"'show route' failed: {_one_line(result.err or result.out)}", "Read its log")
+        return re.search(rf"^{re.escape(constant)}\s+constant", result.out, re.MULTILINE) is not None
 
-    def configure(self) -> None:
-        """Let BIRD read its configuration again; it does so without touching a session that did not change."""
-        result = self._runner.run([*self._birdc, "configure"], None, writes=True)
+    def configure(self, undo_after: int = 0) -> None:
+        """Let BIRD read its configuration again; it does so without touching a session that did not change.
+
+        undo_after: seconds after which BIRD itself goes back to what it had, unless confirm() comes first; 0: never.
+        """
+        words = ["configure", "timeout", str(undo_after)] if undo_after else ["configure"]
+        result = self._runner.run([*self._birdc, *words], None, writes=True)
         if result.rc != 0:
             raise DsrError(
                 self._item,
                 f"refused its configuration: {_one_line(result.err or result.out)}",
                 "Mend the file it names and run again; until then BIRD goes on with the configuration it had",
             )
+
+    def confirm(self) -> None:
+        """Keep the configuration that was read."""
+        self._runner.write([*self._birdc, "configure", "confirm"])
+
+    def _show(self, *words: str) -> str | None:
+        if not self._runner.has("birdc"):
+            return None
+        result = self._ask(*words)
+        if result.rc == 0:
+            return result.out
+        said = result.err + result.out
+        if _UNREACHABLE in said:
+            return None
+        raise DsrError(self._item, f"'show {' '.join(words)}' failed: {_one_line(said)}", "Read its log")
+
+    def _ask(self, *words: str) -> Result:
+        return self._runner.run([*self._birdc, "show", *words], None, writes=False)
 
     def not_running(self) -> DsrError:
         """The error for when it had to run."""

@@ -287,27 +287,42 @@ class Announcement:
         """The text that was there before the VIPs were held back; "" if they are not."""
         return _read(self._kept)
 
-    def hold_back(self) -> None:
-        """Announce nothing, and keep what was announced."""
+    def hold_back(self) -> bool:
+        """Announce nothing, and keep what was announced, unless somebody else writes the file at this moment."""
         text = self.text()
+        mine = True
         if families(text):
             _write(self._kept, text)
-            _write(self._fresh, without_routes(text))
-            os.replace(self._fresh, self._path)
+            mine = self._exchange(without_routes(text), lambda found: found == text)
+            if not mine:
+                self._kept.unlink()
             self.told = False
         self.tell()
+        return mine
 
     def bring_back(self) -> bool:
         """Announce what was kept, unless somebody else writes the file at this moment."""
-        _write(self._fresh, self.kept())
-        os.replace(self._path, self._taken)
-        mine = is_held_back(_read(self._taken))
-        with contextlib.suppress(FileExistsError):
-            os.link(self._fresh if mine else self._taken, self._path)
-        for path in (self._fresh, self._taken, self._kept):
-            path.unlink()
+        mine = self._exchange(self.kept(), is_held_back)
+        self._kept.unlink()
         self.told = False
         self.tell()
+        return mine
+
+    def _exchange(self, text: str, expected: Callable[[str], bool]) -> bool:
+        """Put text in the place of a file that is as expected. Whoever writes the file meanwhile goes first."""
+        _write(self._fresh, text)
+        try:
+            os.replace(self._path, self._taken)
+        except FileNotFoundError:  # somebody removed it
+            self._fresh.unlink()
+            return False
+        mine = expected(_read(self._taken))
+        try:
+            os.link(self._fresh if mine else self._taken, self._path)
+        except FileExistsError:
+            mine = False
+        for path in (self._fresh, self._taken):
+            path.unlink()
         return mine
 
     def forget(self) -> None:
@@ -368,7 +383,8 @@ class Guard:
                 return
         log(f"withdrawing all VIPs: this node has no {missing} any more")
         self._steady = 0
-        self._announcement.hold_back()
+        if not self._announcement.hold_back():
+            log("the file of VIPs was written at this moment: what it says is looked at next")
 
     def _wait(self, versions: Sequence[int]) -> None:
         self._steady = self._steady + 1 if self._tables.missing(versions) is None else 0
@@ -432,7 +448,9 @@ def main() -> None:
         stop.wait(given.interval)
     if families(announcement.text()) and shutting_down():
         log("withdrawing all VIPs: the machine shuts down")
-        announcement.hold_back()
+        for _try in range(3):
+            if announcement.hold_back():
+                break
         time.sleep(given.linger)
 
 

@@ -6,24 +6,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.baremetal.dsr.plugins.module_utils.announce.sessions import Watch
 from ansible_collections.baremetal.dsr.plugins.modules import announcement
 
 BIRDC = """#!/bin/sh
-# birdc -s SOCKET configure | show route; the folder of the socket is the daemon's whole world
+# birdc -s SOCKET configure | show route | show protocols all; the folder of the socket is the daemon's whole world
 home=$(dirname "$2")
 [ -e "$2" ] || { echo "Unable to connect to server control socket ($2): No such file or directory" >&2; exit 1; }
-case $3 in
-configure) cp "$home/vips.conf" "$home/held" && echo configured >> "$home/log" ;;
-show) sed -n 's/^.route \\([^ ]*\\) blackhole;/\\1 blackhole [dsr_vip4 12:00:00.000] * (200)/p' "$home/held" ;;
+case "$3 $4" in
+"show protocols") cat "$home/sessions" ;;
+configure*) cp "$home/vips.conf" "$home/held" && echo configured >> "$home/log" ;;
+show*) sed -n 's/^.route \\([^ ]*\\) blackhole;/\\1 blackhole [dsr_vip4 12:00:00.000] * (200)/p' "$home/held" ;;
 esac
 """
 
-PLACES = {"path": "vips.conf", "socket": "bird.ctl", "drained": "drained"}
+PLACES = {"path": "vips.conf", "socket": "bird.ctl", "drained": "drained", "config": "bird.conf"}
+
+SESSION = """{name} BGP --- start 12:00:00.000 {state}
+  Description: r1
+  BGP state: {state}
+    Neighbor address: 192.0.2.1
+    Last error: Socket: Connection refused
+  Channel ipv{version}
+    State: DOWN
+"""
 
 
 @pytest.fixture
@@ -35,7 +47,14 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{birdc.parent}:/usr/bin:/bin")
     for name in ("held", "log", "bird.ctl"):
         (tmp_path / name).touch()
+    sessions(tmp_path, a4="Established", a6="Established")
     return tmp_path
+
+
+def sessions(node: Path, **states: str) -> None:
+    """What BIRD shows: sessions by name, which ends with the IP version."""
+    texts = [SESSION.format(name=name, state=state, version=name[-1]) for name, state in states.items()]
+    (node / "sessions").write_text("".join(texts), encoding="utf-8")
 
 
 def run(node: Path, capsys: pytest.CaptureFixture[str], check: bool = False, **options: object) -> dict[str, Any]:
@@ -96,3 +115,66 @@ def test_bird_that_does_not_run(node: Path, capsys: pytest.CaptureFixture[str]) 
     told = run(node, capsys, vips=["203.0.113.1"])
     assert told["failed"] is True
     assert "Apply the role baremetal.dsr.speaker first" in told["msg"]
+
+
+def pauses(monkeypatch: pytest.MonkeyPatch, pause: Callable[[float], None]) -> None:
+    """What happens while the module waits for sessions."""
+    monkeypatch.setattr(announcement, "Watch", lambda runner, bird: Watch(runner, bird, pause=pause))
+
+
+VIP4, VIP6 = "203.0.113.1", "2001:db8:f::1"
+
+
+def test_sessions_that_are_up_are_not_waited_for(
+    node: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses(monkeypatch, lambda _seconds: pytest.fail("it waited"))
+    assert run(node, capsys, vips=[VIP4, VIP6])["sessions_down"] == []
+
+
+@pytest.mark.parametrize(
+    ("vips", "states", "family"),
+    [
+        ([VIP4], {"a4": "Active", "a6": "Established"}, "IPv4"),
+        ([VIP4, VIP6], {"a4": "Established", "b4": "Established", "a6": "Active"}, "IPv6"),
+        ([VIP4, VIP6], {"a4": "Active", "a6": "Active"}, "IPv4 and IPv6"),
+    ],
+)
+def test_vips_that_no_session_carries(
+    node: Path, capsys: pytest.CaptureFixture[str], vips: list[str], states: dict[str, str], family: str
+) -> None:
+    sessions(node, **states)
+    told = run(node, capsys, vips=vips, wait=0)
+    assert told["failed"] is True
+    assert f"none is up that carries {family}, so" in told["msg"]
+    assert "to router r1 (192.0.2.1): the router refuses the connection" in told["msg"]
+
+
+def test_session_that_is_down_beside_others(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sessions(node, a4="Established", b4="Active")
+    told = run(node, capsys, vips=[VIP4], wait=0)
+    (said,) = told["sessions_down"]
+    assert "BGP session b4 to router r1" in said
+    assert said in json.dumps(told["warnings"])
+
+
+def test_session_that_comes_up_in_time(
+    node: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions(node, a4="Connect")
+    pauses(monkeypatch, lambda _seconds: sessions(node, a4="Established"))
+    assert run(node, capsys, vips=[VIP4])["sessions_down"] == []
+
+
+def test_who_announces_nothing_does_not_look(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(node, capsys, vips=[VIP4])
+    sessions(node, a4="Active")
+    assert "failed" not in run(node, capsys, vips=[VIP4], state="withdraw_only")
+    assert "failed" not in run(node, capsys, vips=[VIP4], check=True)
+    (node / "drained").touch()
+    assert "failed" not in run(node, capsys, vips=[VIP4])
+
+
+def test_family_without_any_session_is_a_warning(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sessions(node, a4="Established")
+    assert "IPv6 session" in run(node, capsys, vips=[VIP4, VIP6])["sessions_down"][0]

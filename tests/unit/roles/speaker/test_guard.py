@@ -331,6 +331,28 @@ def test_file_written_in_the_moment_of_return_wins(machine: Machine) -> None:
     assert machine.announced == OTHERS
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_file_written_in_the_moment_of_withdrawal_wins(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Before or after the guard has taken the file that it read out of its place."""
+    announcement = guard.Announcement(machine.vips, machine.kept, "bird.ctl", machine.run)
+    replace = guard.os.replace
+
+    def replace_and_write(*paths: Path) -> None:
+        if moment == "after":
+            replace(*paths)
+        machine.vips.write_text(render(OTHERS))
+        if moment == "before":
+            replace(*paths)
+
+    monkeypatch.setattr(guard.os, "replace", replace_and_write)
+    assert announcement.hold_back() is False
+    assert parse_file(machine.vips.read_text()) == OTHERS
+    assert machine.announced == OTHERS
+    assert not machine.kept.exists()
+
+
 def test_drained_node_stays_silent(machine: Machine) -> None:
     watch = machine.start()
     lose_rule(machine)
