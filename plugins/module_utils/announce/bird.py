@@ -32,9 +32,14 @@ class Bird:
             return None
         raise DsrError(self._item, f"'show route' failed: {_one_line(result.err or result.out)}", "Read its log")
 
-    def configure(self) -> None:
-        """Let BIRD read its configuration again; it does so without touching a session that did not change."""
-        result = self._runner.run([*self._birdc, "configure"], None, writes=True)
+    def configure(self, undo_after: int | None = None) -> None:
+        """Let BIRD read its configuration again; it does so without touching a session that did not change.
+
+        undo_after: seconds after which BIRD goes back by itself to the configuration that it has now, unless it is told
+        to read it again before.
+        """
+        undo = [] if undo_after is None else ["timeout", str(undo_after)]
+        result = self._runner.run([*self._birdc, "configure", *undo], None, writes=True)
         if result.rc != 0:
             raise DsrError(
                 self._item,
