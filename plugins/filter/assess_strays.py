@@ -52,7 +52,8 @@ def assess_announcer(
     """The first node that announces VIPs of every family of the strays, and is not drained; "" if there is none."""
     wanted = set(map(_version, strays))
     for name in nodes if wanted else ():
-        said = (hostvars[name].get(SPEAKER) or {}).get("announced") or []
+        known = hostvars[name] if name in hostvars else {}
+        said = (known.get(SPEAKER) or {}).get("announced") or []
         usual = [each["vip"] for each in said if DRAIN_COMMUNITY not in each["communities"]]
         if name not in drained and len(usual) == len(said) and wanted <= set(map(_version, usual)):
             return str(name)

@@ -96,7 +96,7 @@ def test_announcer_is_the_first_that_can() -> None:
     }
 
     def choose(*strays: str, **options: Any) -> str:
-        return str(FILTERS["assess_announcer"](list(strays), hostvars=hosts, nodes=list(hosts), **options))
+        return str(FILTERS["assess_announcer"](list(strays), hostvars=hosts, nodes=["n0", *hosts], **options))
 
     assert choose(STRAY) == "n5"
     assert choose(STRAY, drained=["n5"]) == "n6"
