@@ -1,15 +1,19 @@
 # Copyright: (c) 2026, baremetal.dsr contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The judge of the assess playbook as filters; see assessment.yml and assess_targets.yml for their documentation."""
+"""The judge of the assess playbook as filters; see assessment.yml and assess_targets.yml for their documentation.
+
+What is done to see whether the router filters is in assess_strays.py."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.baremetal.dsr.plugins.filter.assess_strays import trial
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.model import LOCAL
 from ansible_collections.baremetal.dsr.plugins.module_utils.proof.announcing import announcing, serving
@@ -20,6 +24,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.proof.evidence impor
     parse_machine,
     parse_probe,
 )
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.stray import StrayRow, judge_strays
 from ansible_collections.baremetal.dsr.plugins.module_utils.proof.table import port_text
 
 CAPTURE = "dsr_assess_capture"
@@ -34,8 +39,10 @@ def assessment(
     drained: Sequence[str] = (),
     limit: int = 2,
     announcers: Mapping[str, Sequence[str]] | None = None,
+    strays: Sequence[Mapping[str, Any]] = (),
+    announcer: str = "",
 ) -> dict[str, Any]:
-    """{"ok", "rows", "lines"}; AnsibleFilterError if the evidence cannot be read or a drained node is unknown."""
+    """{"ok", "rows", "strays", "lines"}; AnsibleFilterError for unreadable evidence or an unknown drained node."""
     for name in drained:
         if name not in nodes:
             raise AnsibleFilterError(f"dsr_assess_drained: {name} is not a node. Use names of the inventory's nodes")
@@ -46,15 +53,19 @@ def assessment(
             addresses={},
             probes={str(name): parse_probe(name, hostvars[name].get(PROBE)) for name in clients},
         )
+        tried, sent = trial(strays, announcer, hostvars, clients)
     except DsrError as error:
         raise AnsibleFilterError(str(error)) from error
     who = announcing(services, announcers or {}, list(evidence.nodes), evidence.drained)
     targets = [Target(name, key, who[key.vip]) for name, key in _chosen(services, announcers or {}, limit)]
     rows = assess(targets, evidence, [str(name) for name in drained])
+    tried = replace(tried, arrived=frozenset(row.target.key.vip for row in rows if row.reached))
+    judged = judge_strays(tried, replace(evidence, probes=sent))
     return {
-        "ok": bool(rows) and all(row.ok for row in rows),
+        "ok": bool(rows) and all(row.ok for row in rows) and all(row.ok for row in judged),
         "rows": [_plain(row) for row in rows],
-        "lines": lines(rows),
+        "strays": [_plain_stray(row) for row in judged],
+        "lines": lines(rows, judged),
     }
 
 
@@ -104,6 +115,18 @@ def _plain(row: Row) -> dict[str, Any]:
         "ports_in_hash": row.ports,
         "faults": row.faults,
         "notes": row.notes,
+    }
+
+
+def _plain_stray(row: StrayRow) -> dict[str, Any]:
+    return {
+        "address": row.key.vip,
+        "ok": row.ok,
+        "filtered": row.filtered,
+        "announced_by": row.announcer,
+        "routers": row.told,
+        "flows": row.hops,
+        "faults": row.faults,
     }
 
 

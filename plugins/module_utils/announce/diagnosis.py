@@ -134,4 +134,7 @@ def _told(session: Session, error: str) -> tuple[str, str]:
         )
     if error:
         return f"BIRD says: {error}", "Read the log of the router's daemon and 'journalctl -u baremetal-dsr-bird'"
-    return f"it is in state {session.state}", "Read 'journalctl -u baremetal-dsr-bird' and the log of the router's daemon"
+    return (
+        f"it is in state {session.state}",
+        "Read 'journalctl -u baremetal-dsr-bird' and the log of the router's daemon",
+    )

@@ -107,11 +107,14 @@ def _apply(file: VipFile, bird: Bird, todo: Plan, pause: Callable[[float], None]
         file.write(todo.after)
     if todo.current.held is not None:
         bird.configure()
-        _verify(bird, todo.wanted, pause)
+        verify(bird, todo.wanted, pause)
 
 
-def _verify(bird: Bird, wanted: frozenset[str], pause: Callable[[float], None]) -> None:
-    """BIRD starts and ends protocols after it has answered `configure`, so it gets a moment."""
+def verify(bird: Bird, wanted: frozenset[str], pause: Callable[[float], None]) -> None:
+    """DsrError if BIRD does not come to hold exactly these prefixes.
+
+    It starts and ends protocols after it has answered `configure`, so it gets a moment.
+    """
     held = bird.announced()
     for _each in range(_TRIES):
         if held == wanted:

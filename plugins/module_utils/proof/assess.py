@@ -20,7 +20,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.proof.evidence impor
     PortKey,
     trace,
 )
-from ansible_collections.baremetal.dsr.plugins.module_utils.proof.table import port_text
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.stray import StrayRow
+from ansible_collections.baremetal.dsr.plugins.module_utils.proof.table import aligned, port_text
 
 CHANCE: Final = 0.001
 """A node that gets no flow is held against the router only if an even spread would miss it less often than this."""
@@ -29,6 +30,7 @@ SPRAYED: Final = 0.1
 """Share of the answered flows that may change their way: a sender may ask for another one when it sends again."""
 
 _TITLES: Final = ("VIP", "FLOWS", "REACHED A NODE", "NEXT HOPS", "FLOWS BY NODE", "PORTS IN HASH", "VERDICT")
+_STRAY_TITLES: Final = ("STRAY", "ANNOUNCED BY", "TO", "CAME IN AT", "FILTERED", "VERDICT")
 
 
 @dataclass(frozen=True)
@@ -213,21 +215,19 @@ def _ports_matter(ways: Mapping[Client, frozenset[str]]) -> bool | None:
     return False if used > 1 and used ** (1 - most) <= CHANCE else None
 
 
-def lines(rows: Sequence[Row]) -> list[str]:
-    """The table, one line per row; below it the faults, the notes and a summary."""
+def lines(rows: Sequence[Row], strays: Sequence[StrayRow] = ()) -> list[str]:
+    """The tables, one line per row; below them the faults, the notes and a summary."""
     if not rows:
         return ["There is no announced VIP to assess the router with."]
-    cells = [_TITLES, *(_cells(row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
-    failed = sum(not row.ok for row in rows)
+    verdicts = [row.ok for row in rows] + [row.ok for row in strays]
+    failed = verdicts.count(False)
     return [
-        table[0],
-        "  ".join("-" * width for width in widths),
-        *table[1:],
+        *aligned([_TITLES, *(_cells(row) for row in rows)]),
+        *(["", *aligned([_STRAY_TITLES, *(_stray_cells(row) for row in strays)])] if strays else []),
         *(line for row in rows for line in _told(row)),
+        *(line for row in strays for line in _faults(f"stray {row.key.vip}", row.faults)),
         "",
-        f"{failed} of {len(rows)} FAILED" if failed else f"All {len(rows)} OK",
+        f"{failed} of {len(verdicts)} FAILED" if failed else f"All {len(verdicts)} OK",
     ]
 
 
@@ -244,10 +244,25 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
+def _stray_cells(row: StrayRow) -> tuple[str, ...]:
+    return (
+        row.key.vip,
+        row.announcer or "-",
+        " ".join(row.told) or "-",
+        " ".join(row.hops) or "-",
+        {True: "yes", False: "NO", None: "unknown"}[row.filtered],
+        "OK" if row.ok else "FAIL",
+    )
+
+
 def _told(row: Row) -> Iterator[str]:
-    if row.faults:
-        yield from ("", f"FAIL {row.target.service} {port_text(row.target.key)}")
-    for fault in row.faults:
-        yield f"  - {fault}"
+    yield from _faults(f"{row.target.service} {port_text(row.target.key)}", row.faults)
     for note in row.notes:
         yield f"Note: {note} ({port_text(row.target.key)})"
+
+
+def _faults(item: str, faults: Sequence[str]) -> Iterator[str]:
+    if faults:
+        yield from ("", f"FAIL {item}")
+    for fault in faults:
+        yield f"  - {fault}"

@@ -29,7 +29,7 @@ def lines(rows: Sequence[Row]) -> list[str]:
     if not rows:
         return ["There is no service to verify."]
     summary = f"{failed} of {len(rows)} FAILED" if failed else f"All {len(rows)} OK"
-    return [*_table([_TITLES, *(_cells(row) for row in rows)]), *_broken(rows), *_notes(rows), "", summary]
+    return [*aligned([_TITLES, *(_cells(row) for row in rows)]), *_broken(rows), *_notes(rows), "", summary]
 
 
 def port_text(key: PortKey) -> str:
@@ -59,7 +59,8 @@ def _counted(counts: Mapping[str, int]) -> str:
     return _words(f"{name}:{count}" for name, count in counts.items())
 
 
-def _table(cells: Sequence[Sequence[str]]) -> list[str]:
+def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with the cells in columns, the first line underlined."""
     widths = [max(map(len, column)) for column in zip(*cells)]
     padded = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
     return [padded[0], "  ".join("-" * width for width in widths), *padded[1:]]

@@ -26,7 +26,8 @@ class Killed(BaseException):
 class Machine(Runner):
     """Counts writes, refuses them if read_only, and dies after `lives` of them.
 
-    lag: how many `show route` after a change still show the state before it.
+    lag: how many `show route` after a change still show the state before it. undo_after: the timer of an undo;
+    `time_is_over` ends it.
     """
 
     def __init__(self, folder: Path, *, running: bool = True, installed: bool = True) -> None:
@@ -37,10 +38,12 @@ class Machine(Runner):
         self.deaf = False
         self.lives: int | None = None
         self.lag = 0
+        self.undo_after: int | None = None
         self.writes: list[str] = []
         self._routes: list[str] = []
         self._before: list[str] = []
         self._lagging = 0
+        self._undo: list[str] = []
 
     @property
     def file(self) -> VipFile:
@@ -60,6 +63,11 @@ class Machine(Runner):
         self.running = True
         text = before_reading if before_reading is not None else self._text()
         self._routes = self._parse(text) or []
+
+    def time_is_over(self) -> None:
+        """BIRD undoes what it was told to, if nobody told it otherwise since."""
+        if self.undo_after is not None:
+            self._routes, self.undo_after = self._undo, None
 
     def has(self, command: str) -> bool:
         return command != "birdc" or self.installed
@@ -89,13 +97,14 @@ class Machine(Runner):
         if words == ["show", "route"]:
             self._lagging -= 1
             return Result(0, _show_route(self._before if self._lagging >= 0 else self._routes), "")
-        assert words == ["configure"]
+        assert words[0] == "configure" and words[1:-1] in ([], ["timeout"])
         assert writes, "configure is a write"
         routes = self._parse(self._text())
         if routes is None:
             return Result(1, f"BIRD 2.17.5 ready.\n{self.path}:1:1 syntax error, unexpected GARBAGE\n", "")
         if not self.deaf:
             self._before, self._routes, self._lagging = self._routes, routes, self.lag
+            self._undo, self.undo_after = self._before, int(words[2]) if words[1:] else None
         return Result(0, "BIRD 2.17.5 ready.\nReconfigured\n", "")
 
     def _text(self) -> str:
