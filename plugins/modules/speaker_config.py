@@ -147,9 +147,7 @@ def main() -> None:
             apply(runner, file, bird, change, Watch(runner, bird), unit=given["unit"], seconds=given["wait"])
     except DsrError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(
-        changed=change.changed, pending=pending, waited_for=sorted(change.to_come_back), diff=change.diff
-    )
+    module.exit_json(changed=change.changed, pending=pending, waited_for=sorted(change.to_come_back), diff=change.diff)
 
 
 if __name__ == "__main__":

@@ -30,9 +30,7 @@ class Bound(NamedTuple):
     inode: int
 
 
-def port_problems(
-    proc: str, *, bfd: bool, listen_port: int | None, addresses: Collection[str]
-) -> list[DsrError]:
+def port_problems(proc: str, *, bfd: bool, listen_port: int | None, addresses: Collection[str]) -> list[DsrError]:
     """What other processes than the speaker's own hold of its ports. Changes nothing.
 
     bfd: whether it serves BFD. listen_port: of TCP, on these addresses; None if that does not matter.
@@ -40,9 +38,7 @@ def port_problems(
     taken: list[tuple[str, str, int]] = []
     if bfd:
         taken += [
-            (f"UDP port {BFD_PORT}", _WITHOUT_BFD, each.inode)
-            for each in _bound(proc, "udp")
-            if each.port == BFD_PORT
+            (f"UDP port {BFD_PORT}", _WITHOUT_BFD, each.inode) for each in _bound(proc, "udp") if each.port == BFD_PORT
         ]
     if listen_port is not None:
         taken += [
@@ -58,7 +54,9 @@ def port_problems(
     return list(
         {
             what: DsrError(
-                what, f"{owners.get(inode, 'a process that cannot be seen here')} holds it, and the speaker needs it", cure
+                what,
+                f"{owners.get(inode, 'a process that cannot be seen here')} holds it, and the speaker needs it",
+                cure,
             )
             for what, cure, inode in taken
             if inode in foreign

@@ -92,7 +92,11 @@ def run(node: Path, capsys: pytest.CaptureFixture[str], text: str, **options: An
         "program": str(node / "bin" / "bird"),
         "wait": 3,
     }
-    given = {**places, "content": text, **{f"_ansible_{key}": options.pop(key) for key in ("check_mode",) if key in options}}
+    given = {
+        **places,
+        "content": text,
+        **{f"_ansible_{key}": options.pop(key) for key in ("check_mode",) if key in options},
+    }
     with patch_module_args({**given, **options}), pytest.raises(SystemExit):
         speaker_config.main()
     printed = capsys.readouterr().out

@@ -53,9 +53,7 @@ def test_what_bird_shows_is_enough(recording: str, reason: str, cure: str) -> No
     ],
 )
 def test_silence_of_a_router_that_is_there(password: bool, opens: bool | None, counter: str, reason: str) -> None:
-    facts = Facts(
-        session("silent"), silent=True, password=password, open_without_password=opens, counted={counter: 4}
-    )
+    facts = Facts(session("silent"), silent=True, password=password, open_without_password=opens, counted={counter: 4})
     assert reason in diagnose(facts).reason
     assert "dsr_bgp_password" in diagnose(facts).cure
 
