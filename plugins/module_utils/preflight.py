@@ -67,8 +67,9 @@ class Needs:
 
     schedulers: of the services. pods: the backends that should run here, as pods_from() takes them. sources: of their
     guards, None for no guard. tunnels: by which directors send. families: "ipv4", "ipv6"; None means IPv4 and those of
-    the pods. mtu: least MTU of the devices that hold `addresses`, in bytes; None if it does not matter. bfd, listen_port: of
-    the speaker; None for no port. steering: what steering.check.obstacles() takes, None if nothing is steered here.
+    the pods. mtu: least MTU of the devices that hold `addresses`, in bytes; None if it does not matter. bfd,
+    listen_port: of the speaker; None for no port. steering: what steering.check.obstacles() takes, None if nothing is
+    steered here.
     """
 
     schedulers: Sequence[str] = ("mh",)

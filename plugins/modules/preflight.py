@@ -13,8 +13,9 @@ version_added: "1.0.0"
 author: "baremetal.dsr contributors (@baremetal-dsr)"
 description:
   - Looks for the commands and kernel modules that the other modules of this collection use, for the MTU of the network
-    between the nodes, for the ports of the speaker, for the pods that should be on this node, and for what others hold on the node and in the pods
-    that would stop M(baremetal.dsr.steering) or M(baremetal.dsr.pods), before anything is changed anywhere.
+    between the nodes, for the ports of the speaker, for the pods that should be on this node, and for what others hold
+    on the node and in the pods that would stop M(baremetal.dsr.steering) or M(baremetal.dsr.pods), before anything is
+    changed anywhere.
   - Fails with everything that is missing or in the way, and what to do about it. Changes nothing.
   - Where commands are missing only these are told, since the rest is found out with them.
   - Whether C(ipvsadm) is new enough is seen only where the kernel module C(ip_vs) is loaded, since C(ipvsadm) would

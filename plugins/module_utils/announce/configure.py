@@ -26,7 +26,10 @@ _SETTLE = 1
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file that its owner may write and its group, that of BIRD's user, may read. program: the bird that checks it."""
+    """A file that its owner may write, and its group, that of BIRD's user, may read.
+
+    program: the bird that checks it.
+    """
 
     path: str
     owner: str

@@ -125,12 +125,12 @@ def _told(session: Session, error: str) -> tuple[str, str]:
     if "BFD" in error:
         return (
             f"it was ended by BFD ({error})",
-            "See that UDP port 3784 is open both ways and that the router has BFD for this neighbor, or set dsr_bfd: false",
+            "See that UDP port 3784 is open both ways and that the router has BFD for this node, or set dsr_bfd: false",
         )
     if "Hold timer expired" in error:
         return (
             "the router fell silent (hold timer expired)",
-            "See whether packets are lost, the router is overloaded, or only it has TTL security (dsr_bgp_ttl_security)",
+            "See whether packets are lost, it is overloaded, or only it has TTL security (dsr_bgp_ttl_security)",
         )
     if error:
         return f"BIRD says: {error}", "Read the log of the router's daemon and 'journalctl -u baremetal-dsr-bird'"

@@ -120,9 +120,10 @@ def look(watch: Watch, seconds: int, prefixes: Collection[str], configured: Ends
     reasons = [str(each) for each in watch.diagnoses(configured)]
     cut_off = [version for version in versions if carried[version] and not established(carried[version])]
     if cut_off:
+        families = " and ".join(f"IPv{version}" for version in cut_off)
         raise DsrError(
             "BGP sessions of this node",
-            f"none is up that carries {' and '.join(f'IPv{version}' for version in cut_off)}, so no router sends to its VIPs",
+            f"none is up that carries {families}, so no router sends to its VIPs",
             "\n".join(reasons),
         )
     return reasons + [

@@ -15,6 +15,7 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.routers.managed impo
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.cases import NODES, SECRET
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.router_machine import (
     FOREIGN,
+    POOLS,
     Killed,
     Machine,
     bring,
