@@ -14,7 +14,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrErr
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers import bird_file
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.install import apply, confirm, plan
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.managed import Bird, Frr, Router
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import CLUSTER, Peering, parse_peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering_parse import CLUSTER, parse_peering
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.take_back import TakeBack
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Runner
 

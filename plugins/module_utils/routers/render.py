@@ -12,11 +12,8 @@ from typing import Any, Final
 from ansible_collections.baremetal.dsr.plugins.module_utils._fields import listing, shown
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers import bird, cumulus, eos, frr, junos, nxos
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import (
-    PASSWORD_PLACEHOLDER,
-    Peering,
-    parse_peering,
-)
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import PASSWORD_PLACEHOLDER, Peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering_parse import parse_peering
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from ansible_collections.baremetal.dsr.plugins.module_utils._fields import (
     shown,
 )
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import (
-    ONE,
-    SESSIONS,
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import ONE, SESSIONS
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering_parse import (
     parse_session,
     without_transport,
 )

@@ -11,7 +11,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.baremetal.dsr.plugins.filter.speaker_sessions import FilterModule, speaker_sessions
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import parse_peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering_parse import parse_peering
 
 BOTH = {4: "192.0.2.{}", 6: "2001:db8:1::{}"}
 POOLS = ["203.0.113.0/24", "2001:db8:f::/64"]

@@ -14,7 +14,8 @@ from typing import Any
 
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.install import apply, confirm, plan
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.managed import Bird, Frr, Router
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Peering, parse_peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering_parse import parse_peering
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.take_back import TakeBack
 from ansible_collections.baremetal.dsr.plugins.module_utils.runner import Result, Runner
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.cases import NODES

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers import bird_file, frr_file
 from ansible_collections.baremetal.dsr.plugins.module_utils.routers.blocks import parse, with_block
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import parse_peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering_parse import parse_peering
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.cases import EXPLICIT, RANGES, SECRET
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.dsr.plugins.module_utils.errors import DsrError
-from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Peering, parse_peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering import Peering
+from ansible_collections.baremetal.dsr.plugins.module_utils.routers.peering_parse import parse_peering
 from ansible_collections.baremetal.dsr.tests.unit.plugins.module_utils.routers.cases import (
     ADDRESSES,
     EXPLICIT,
