@@ -97,7 +97,10 @@ def playbook(tmp_path: Path) -> Playbook:
             *options,
             *extra,
         ]
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=600)
+        plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=600, env=plain
+        )
 
     return run
 
