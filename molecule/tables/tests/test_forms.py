@@ -94,7 +94,7 @@ def assert_node_asks_itself(cluster: Cluster, through, sniff) -> None:
     assert counted(cluster) - before >= len(WEB)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", DEFAULT_FORM)
 def test_source_ranges(tables, machine, answer, through, sniff, form: str) -> None:
     tables.bring(services(**RANGES), form=form)
     before = counted(tables)

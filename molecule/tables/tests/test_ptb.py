@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -14,6 +15,7 @@ from hands import Services, known_nodes, services
 
 CLIENT = {"203.0.113.1": "198.51.100.10", "2001:db8:f::1": "2001:db8:c::10"}
 ERROR = {"203.0.113.1": [3, 4, 1400], "2001:db8:f::1": [2, 0, 1400]}
+LONG = pytest.mark.skipif(not os.environ.get("DSR_TEST_FULL"), reason="the harder case is enough for make test")
 PODS = [f"n{number}/web-{number}" for number in (1, 2, 3)]
 
 
@@ -36,7 +38,11 @@ def two_on_a_vip() -> Services:
 
 @pytest.mark.parametrize("vip", CLIENT)
 @pytest.mark.parametrize(
-    "wanted", [pytest.param(services, id="one service"), pytest.param(two_on_a_vip, id="two services on the VIP")]
+    "wanted",
+    [
+        pytest.param(services, id="one service", marks=LONG),
+        pytest.param(two_on_a_vip, id="two services on the VIP"),
+    ],
 )
 def test_too_big_reaches_the_pod_through_a_director_that_never_saw_the_flow(
     tables, flows, sniff, packets, through, in_pod, wanted: Any, vip: str
