@@ -19,7 +19,12 @@ OTHER = "/run/other-bird"
 ANOTHER_BIRD = """log stderr all;
 router id 192.0.2.211;
 protocol device { }
-protocol bgp other { local 192.0.2.11 port 179 as 65001; neighbor 192.0.2.250 as 65002; passive; ipv4 { import none; export none; }; }
+protocol bgp other {
+    local 192.0.2.11 port 179 as 65001;
+    neighbor 192.0.2.250 as 65002;
+    passive;
+    ipv4 { import none; export none; };
+}
 """
 
 Module = Callable[..., str]
