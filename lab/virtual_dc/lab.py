@@ -127,7 +127,7 @@ def _disk_key(built: Path, accel: str) -> str:
 def _boot(built: Path, disk: Path, accel: str) -> None:
     """The first boot, and another where the kernel panicked.
 
-    Without KVM it was seen to do so once in some fifty boots, at the trap by which it patches its own running code.
+    Without KVM it was seen to do so once, at the trap by which it patches its own running code.
     """
     for left in reversed(range(BOOTS)):
         try:
