@@ -70,10 +70,15 @@ def trial(
     told: dict[str, frozenset[str]] = {}
     for each in spoken.get("announced") or []:
         told[each["vip"]] = told.get(each["vip"], frozenset()).union(each["neighbors"])
+    sessions = spoken.get("sessions") or []
     tried = Trial(
         targets=[PortKey(str(stray["vip"]), str(stray["protocol"]), int(stray["port"])) for stray in strays],
         announcer=announcer,
-        routers={each["neighbor"]: each["description"] or each["neighbor"] for each in spoken.get("sessions") or []},
+        routers={each["neighbor"]: each["description"] or each["neighbor"] for each in sessions},
+        carriers={
+            version: frozenset(each["neighbor"] for each in sessions if f"ipv{version}" in each["families"])
+            for version in (4, 6)
+        },
         told=told,
         lasted=frozenset((known.get(WITHDRAWN) or {}).get("removed") or []),
         ways={name: _ways(hostvars[name].get(WAYS) or {}) for name in clients} if strays else {},

@@ -23,14 +23,16 @@ class Trial:
     """What was done to try the filter.
 
     targets: the ports of strays that were probed. announcer: the node that announced them, "" if none could.
-    routers: {neighbor of the announcer: name of that router, or the neighbor again}. told: {stray: neighbors that it
-    was announced to}. lasted: strays that were announced until after the last probe.
-    ways: {client: {address: way}} of strays and probed VIPs, as far as known. arrived: probed VIPs whose flows came in.
+    routers: {neighbor of the announcer: name of that router, or the neighbor again}. carriers: {IP version: neighbors
+    whose session is to carry it}. told: {stray: neighbors that it was announced to}. lasted: strays that were announced
+    until after the last probe. ways: {client: {address: way}} of strays and probed VIPs, as far as known.
+    arrived: probed VIPs whose flows came in.
     """
 
     targets: Sequence[PortKey] = ()
     announcer: str = ""
     routers: Mapping[str, str] = field(default_factory=dict)
+    carriers: Mapping[int, frozenset[str]] = field(default_factory=dict)
     told: Mapping[str, frozenset[str]] = field(default_factory=dict)
     lasted: frozenset[str] = frozenset()
     ways: Mapping[str, Mapping[str, Way]] = field(default_factory=dict)
@@ -102,8 +104,7 @@ def _doubts(trial: Trial, evidence: Evidence, key: PortKey) -> Iterator[str]:
 
 def _not_told(trial: Trial, key: PortKey) -> Iterator[str]:
     told = trial.told.get(key.vip, frozenset())
-    routers = {neighbor: name for neighbor, name in trial.routers.items() if _version(neighbor) == _version(key.vip)}
-    untold = sorted(name for neighbor, name in routers.items() if neighbor not in told)
+    untold = sorted(trial.routers[neighbor] for neighbor in trial.carriers.get(_version(key.vip), frozenset()) - told)
     if untold or not told:
         yield f"{trial.announcer} did not announce it to {', '.join(untold) or 'any router'}. See its sessions"
     elif key.vip not in trial.lasted:

@@ -146,9 +146,9 @@ def tried(came_in: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
         hosts[name] = {"dsr_assess_capture": capture}
     hosts["n1"]["dsr_assess_stray_bgp"] = {
         "sessions": [
-            {"neighbor": "192.0.2.1", "description": "r1", "state": "established"},
-            {"neighbor": "192.0.2.2", "description": None, "state": "established"},
-            {"neighbor": "2001:db8:fab::1", "description": "r1", "state": "active"},
+            {"neighbor": "192.0.2.1", "description": "r1", "families": ["ipv4"], "state": "established"},
+            {"neighbor": "192.0.2.2", "description": None, "families": ["ipv4"], "state": "established"},
+            {"neighbor": "2001:db8:fab::1", "description": "r1", "families": ["ipv6"], "state": "active"},
         ],
         "announced": [
             {"vip": STRAY, "communities": [], "neighbors": ["192.0.2.1"]},
@@ -242,6 +242,12 @@ def test_nothing_is_known_of_the_announcement() -> None:
 def test_session_that_is_down() -> None:
     hosts = tried()
     hosts["n1"]["dsr_assess_stray_bgp"]["announced"][0]["neighbors"] = []
+    assert doubt(hosts) == "n1 did not announce it to r1. See its sessions"
+
+
+def test_session_between_ipv6_addresses_that_carries_ipv4_too() -> None:
+    hosts = tried()
+    hosts["n1"]["dsr_assess_stray_bgp"]["sessions"][2]["families"] = ["ipv4", "ipv6"]
     assert doubt(hosts) == "n1 did not announce it to r1. See its sessions"
 
 
