@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 VIPS = {"203.0.113.1", "203.0.113.2", "2001:db8:f::1", "2001:db8:f::2"}
@@ -44,6 +46,31 @@ def test_tables_go_and_come_back(machine, announced, hops, until, lose: str, res
     node.check_output(restore)
     until(lambda: announced("n1") == VIPS, 10)
     until(lambda: hops("203.0.113.1") == {"11", "12", "13"}, 10)
+
+
+@pytest.fixture
+def legacy(machine) -> Iterator[None]:
+    """The rules of n1 are in the tables of iptables-legacy, of whose changes the kernel does not tell."""
+    move = (
+        "for each in iptables ip6tables; do"
+        " update-alternatives --quiet --set $each /usr/sbin/$each-{1} && $each-{0}-save | $each-{1}-restore || exit;"
+        " for table in raw mangle nat filter; do $each-{0} -t $table -F && $each-{0} -t $table -X || exit; done; done"
+    )
+    machine("n1").check_output(move.format("nft", "legacy"))
+    yield
+    machine("n1").check_output(move.format("legacy", "nft"))
+
+
+def test_rules_of_iptables_legacy_go_and_come_back(legacy, machine, announced, until) -> None:
+    node = machine("n1")
+    assert "DSR-MARK" in node.check_output("iptables-legacy-save -t mangle")
+    assert "DSR-MARK" not in node.check_output("iptables-nft-save -t mangle")
+    until(lambda: announced("n1") == VIPS, 20)
+    for command in ("iptables", "ip6tables"):
+        node.check_output(f"{command}-save -t mangle >/root/kept; {command} -t mangle -F")
+        until(lambda: announced("n1") == set(), 20)
+        node.check_output(f"{command}-restore </root/kept")
+        until(lambda: announced("n1") == VIPS, 20)
 
 
 def test_connections_live_on_elsewhere(machine, announced, flows, until) -> None:
