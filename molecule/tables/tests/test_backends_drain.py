@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -94,9 +95,12 @@ def by_way_of_n1(through) -> ExitStack:
 
 
 def test_backends_drain(
-    tables, forgetful, site, flows, by_way_of_n1, destinations, pods_by_port, in_pod, until
+    tables, forgetful, site, playbook, flows, by_way_of_n1, destinations, pods_by_port, in_pod, until
 ) -> None:
-    """Two of four backends keep their connections, one loses them by and by, and of one the time is over."""
+    """Two of four backends keep their connections, one loses them by and by, and of one the time is over.
+
+    No director may leave meanwhile.
+    """
     bring: Bring = site if FULL else tables.bring
 
     def connections(name: str) -> list[int]:
@@ -121,11 +125,15 @@ def test_backends_drain(
         until(lambda: not any(connections("web")))
 
         overdue = {"terminating": True, "drain_until": time.time() - 60}
-        site(changed(web=leaving, web6=overdue, dns=leaving, dns6=unready))
+        draining = changed(web=leaving, web6=overdue, dns=leaving, dns6=unready)
+        site(draining)
         held = destinations()
         for node in NODES:
             weights = {name: held[node].get((name, address), (None,))[0] for name, address in LEAVING.items()}
             assert weights == {"web": None, "web6": None, "dns": 0, "dns6": 0}, held
+        done = playbook("drain", dsr_drain_nodes="n3", dsr_services=draining)
+        assert done.returncode != 0 and set(re.findall(r"changed=(\d+)", done.stdout)) <= {"0"}, done.stdout
+        assert f"A backend still drains: {LEAVING['dns']} of service dns" in done.stdout + done.stderr
 
         gone = (LEAVING["web"], LEAVING["web6"])
         bring([without(service, gone) for service in changed(dns=leaving, dns6=unready)])
