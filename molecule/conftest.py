@@ -54,6 +54,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("router", list(ROUTERS))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """scripts/steps.py has what the limit is for."""
+    if time.time() > float(os.environ.get("DSR_TEST_UNTIL", "inf")):
+        pytest.skip("no time is left: DSR_TEST_UNTIL")
+
+
 def lab_home() -> Path:
     """As inventories/lab and lab/dsrlab have it."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

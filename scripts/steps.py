@@ -5,9 +5,12 @@
 
 Usage: scripts/run python scripts/steps.py [lint|sanity|units|lab]...   (all of them when none is named)
 
-A failed step never stops the others, except those that need it. The closing line is "N passed, N failed": the tests
-in the JUnit files of the steps that write them, and one failure for each failed step that has no failed test to show.
-Exit status 0 only when no step failed.
+A failed step never stops the others, except those that need it. The closing line is "N passed, N failed, N skipped":
+the tests in the JUnit files of the steps that write them, and one failure for each failed step that has no failed test
+to show. Exit status 0 only when no step failed.
+
+Where a run has a limit of time, DSR_TEST_UNTIL is the Unix time after which no scenario and no test in the lab begins.
+What is cut short by it is named before the closing line, and fails nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -30,8 +33,11 @@ LONG_SCENARIOS = {"drain", "routers"} if "DSR_TEST_FULL" not in os.environ else 
 UNITS_OUTPUT = WORK / "units/ansible_collections/baremetal/dsr/tests/output/junit"
 COLLECTION = "ansible_collections.baremetal.dsr"
 BASH_SCRIPTS = (
-    ".ci/run bench/run lab/dsrlab scripts/ansible-test scripts/demo scripts/install-prerequisites scripts/run"
+    ".ci/run bench/run lab/dsrlab scripts/ansible-test scripts/demo scripts/install-faster-qemu"
+    " scripts/install-prerequisites scripts/run"
 )
+LATEST_BEGINNING = float(os.environ.get("DSR_TEST_UNTIL", "inf"))
+CUT_SHORT = "cut short"
 ENVIRONMENT = {**os.environ, **({} if sys.stdout.isatty() else {"NO_COLOR": "1"})}
 
 
@@ -47,12 +53,20 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    late: int = 0
+    """Those of the skipped for which no time was left."""
+
+
+@dataclass(frozen=True)
 class Result:
     step: Step
     verdict: str
     seconds: float
-    passed: int = 0
-    failed: int = 0
+    tests: Counts = Counts()
 
 
 def all_steps() -> list[Step]:
@@ -96,9 +110,9 @@ def molecule_step(scenario: str) -> Step:
     return Step("lab", f"molecule {scenario}", command, needs="lab", junit=str(junit))
 
 
-def count_tests(junit: Path) -> tuple[int, int]:
-    """Passed and failed tests in a JUnit file or in all those of a folder; a broken file counts as one failure."""
-    passed = failed = 0
+def count_tests(junit: Path) -> Counts:
+    """The tests in a JUnit file or in all those of a folder; a broken file counts as one failure."""
+    passed = failed = left_out = late = 0
     for path in [junit] if junit.is_file() else sorted(junit.glob("*.xml")):
         try:
             suites = list(ElementTree.parse(path).iter("testsuite"))
@@ -111,25 +125,31 @@ def count_tests(junit: Path) -> tuple[int, int]:
             )
             passed += total - failures - errors - skipped
             failed += failures + errors
-    return passed, failed
+            left_out += skipped
+            late += sum("DSR_TEST_UNTIL" in case.get("message", "") for case in suite.iter("skipped"))
+    return Counts(passed, failed, left_out, late)
 
 
 def run(step: Step, results: list[Result]) -> Result:
     print(f"\n==> {step.name}: {step.command}", flush=True)
+    if step.group == "lab" and time.time() > LATEST_BEGINNING:
+        print("not run, because no time is left")
+        return Result(step, CUT_SHORT, 0)
     if any(result.step.name == step.needs and result.verdict != "ok" for result in results):
         print(f"not run, because it needs the step «{step.needs}»")
-        return Result(step, "not run", 0, failed=1)
+        return Result(step, "not run", 0, Counts(failed=1))
     started = time.monotonic()
     status = subprocess.run(
         ["bash", "-c", step.command], cwd=REPOSITORY, env=ENVIRONMENT, stderr=subprocess.STDOUT, check=False
     ).returncode
-    passed, failed = count_tests(Path(step.junit)) if step.junit else (0, 0)
-    if step.junit and passed + failed == 0:
+    seconds = time.monotonic() - started
+    tests = count_tests(Path(step.junit)) if step.junit else Counts()
+    if step.junit and tests.passed + tests.failed + tests.late == 0:
         print(f"{step.name} ran no test", flush=True)
-    good = status == 0 and failed == 0 and (passed > 0 or not step.junit)
-    return Result(
-        step, "ok" if good else "FAILED", time.monotonic() - started, passed, failed if good else max(failed, 1)
-    )
+    good = status == 0 and tests.failed == 0 and (tests.passed + tests.late > 0 or not step.junit)
+    if not good:
+        return Result(step, "FAILED", seconds, replace(tests, failed=max(tests.failed, 1)))
+    return Result(step, CUT_SHORT if tests.late else "ok", seconds, tests)
 
 
 def report(results: list[Result]) -> bool:
@@ -137,10 +157,14 @@ def report(results: list[Result]) -> bool:
     print(f"\n{'step':<24}{'result':<10}{'time':>7}{'tests':>8}")
     for result in results:
         minutes, seconds = divmod(round(result.seconds), 60)
-        tests = str(result.passed + result.failed) if result.step.junit else ""
+        tests = str(result.tests.passed + result.tests.failed) if result.step.junit else ""
         print(f"{result.step.name:<24}{result.verdict:<10}{minutes:>4}:{seconds:02}{tests:>8}")
-    passed, failed = sum(result.passed for result in results), sum(result.failed for result in results)
-    print(f"\n{passed} passed, {failed} failed")
+    if late := [result.step.name for result in results if result.verdict == CUT_SHORT]:
+        print(f"\nCut short, because the limit of time was reached: {', '.join(late)}")
+    passed = sum(result.tests.passed for result in results)
+    failed = sum(result.tests.failed for result in results)
+    skipped = sum(result.tests.skipped for result in results)
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     return failed == 0
 
 
