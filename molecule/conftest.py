@@ -106,7 +106,7 @@ def playbook(tmp_path: Path) -> Playbook:
         ]
         plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
         return subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=600, env=plain
+            command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=900, env=plain
         )
 
     return run

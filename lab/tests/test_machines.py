@@ -25,10 +25,10 @@ ROUTERS = [name for name, machine in MACHINES.items() if machine["role"] == "rou
 
 @pytest.fixture
 def guest(tmp_path: Path) -> ModuleType:
-    """machines.py as it lies in the guest, beside the topology."""
+    """machines.py as it lies in the guest, beside what it reads."""
     folder = tmp_path / "dsrlab"
     folder.mkdir()
-    for path in (TOPOLOGY, LAB / "guest/machines.py"):
+    for path in (TOPOLOGY, LAB / "guest/machines.py", LAB / "guest/module_bytecode.py"):
         shutil.copy(path, folder)
     spec = importlib.util.spec_from_file_location("machines", folder / "machines.py")
     assert spec and spec.loader

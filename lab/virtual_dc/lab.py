@@ -16,7 +16,7 @@ from virtual_dc.progress import say, step
 from virtual_dc.topology import LAB, TOPOLOGY, machines
 
 PRISTINE = "pristine"
-PUSHED = ("machines.py", "machine@.service")
+PUSHED = ("machines.py", "machine@.service", "module_bytecode.py")
 BOOTS = 3
 PATIENCE = {"kvm": 60.0, "tcg": 240.0}
 
