@@ -113,10 +113,11 @@ def test_guard_stops_before_bird_and_the_network(machine) -> None:
 
 
 def test_guard_costs_little(machine) -> None:
-    """Processor time in ten seconds, with all its tools."""
+    """In ten seconds, with all its tools, it takes less of the processor than 80 starts of ipset do."""
     node = machine("n1")
-    shown = node.check_output(
-        f"systemctl show -P CPUUsageNSec {GUARD}; sleep 10; systemctl show -P CPUUsageNSec {GUARD}"
-    )
-    before, after = (int(each) for each in shown.split())
-    assert (after - before) / 10e9 < 0.2, "of a core; emulated here, so real machines need far less"
+    ten_starts = "time for _ in 1 2 3 4 5 6 7 8 9 10; do ipset list -terse dsr-vip4 >/dev/null; done"
+    spent = f"systemctl show -P CPUUsageNSec {GUARD}"
+    shown = node.check_output(f"bash -c 'TIMEFORMAT=\"%U %S\"; {ten_starts}' 2>&1; {spent}; sleep 10; {spent}").split()
+    one_start = sum(map(float, shown[:2])) / 10
+    before, after = (int(each) for each in shown[2:])
+    assert (after - before) / 1e9 < 80 * one_start, shown
